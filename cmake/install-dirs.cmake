@@ -1,0 +1,16 @@
+# Directories that belong to other packages. Their .pc files are often not installed on
+# build hosts, so each has a default that holds on Debian, Fedora and openSUSE.
+function(install_dir name pc variable fallback help)
+    pkg_get_variable(found ${pc} ${variable})
+    if(NOT found)
+        set(found ${fallback})
+    endif()
+    set(${name} ${found} CACHE PATH ${help})
+endfunction()
+
+install_dir(SYSTEMD_UNIT_DIR systemd systemdsystemunitdir /usr/lib/systemd/system "systemd system units")
+install_dir(BASH_COMPLETION_DIR bash-completion completionsdir
+            ${CMAKE_INSTALL_FULL_DATADIR}/bash-completion/completions "bash completions")
+set(ZSH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/zsh/site-functions CACHE PATH "zsh completions")
+set(FISH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/fish/vendor_completions.d CACHE PATH "fish completions")
+set(LOGROTATE_DIR ${CMAKE_INSTALL_FULL_SYSCONFDIR}/logrotate.d CACHE PATH "logrotate files")

@@ -1,0 +1,24 @@
+# man_page(NAME SECTION): man/NAME.SECTION.scd becomes an installed man page.
+find_program(SCDOC scdoc)
+if(WITH_MAN STREQUAL "ON" AND NOT SCDOC)
+    message(FATAL_ERROR "WITH_MAN=ON needs scdoc, which was not found")
+endif()
+if(WITH_MAN STREQUAL "OFF" OR NOT SCDOC)
+    set(build_man OFF)
+else()
+    set(build_man ON)
+endif()
+add_feature_info(man-pages build_man "man pages, by scdoc")
+
+function(man_page name section)
+    if(NOT build_man)
+        return()
+    endif()
+    set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.${section}.scd)
+    set(page ${CMAKE_CURRENT_BINARY_DIR}/${name}.${section})
+    add_custom_command(OUTPUT ${page}
+        COMMAND ${SCDOC} < ${source} > ${page}
+        DEPENDS ${source} VERBATIM)
+    add_custom_target(man-${name}.${section} ALL DEPENDS ${page})
+    install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endfunction()
