@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest as its process shows it: name, threads, whether it still runs. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "host/root.h"
+
+/*
+ * Finds the guest's name in a VMM's command line of `length` bytes with NULs between arguments:
+ * the value of -name or --name (also --name=VALUE), of which the part without '=' wins over
+ * guest=; ",," stands for a comma. Returns the name, to be freed, or NULL when there is none.
+ */
+char *guest_name_from_cmdline(const char *cmdline, size_t length) must_check;
+
+/*
+ * The name by which users know the guest of process `pid`: as guest_name_from_cmdline(), else
+ * COMM-PID. The bytes are the user's own: clean them before they reach a terminal.
+ * Returns 0 or -errno (-ENOENT: no such process); *ret_name is to be freed.
+ */
+int guest_name(const struct host_root *root, pid_t pid, char **ret_name) must_check;
+
+/*
+ * The process (thread group) that thread `tid` belongs to. Returns it, or -errno (-ESRCH: there is
+ * no such thread).
+ */
+pid_t guest_process_of_thread(const struct host_root *root, pid_t tid) must_check;
+
+/*
+ * Lists the threads of process `pid` in ascending order. *ret_tids is to be freed. Returns 0 or
+ * -errno (-ESRCH: the process is gone).
+ */
+int guest_threads(const struct host_root *root, pid_t pid, pid_t **ret_tids,
+		  size_t *ret_count) must_check;

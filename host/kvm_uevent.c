@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/kvm_uevent.h"
+
+#include <errno.h>
+#include <libudev.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "host/number.h"
+
+struct kvm_uevent_monitor {
+	struct udev *udev;
+	struct udev_monitor *monitor;
+};
+
+int kvm_uevent_open(struct kvm_uevent_monitor **ret_monitor)
+{
+	struct kvm_uevent_monitor *monitor = calloc(1, sizeof(*monitor));
+	int r = -ENOMEM;
+
+	if (!monitor)
+		return -ENOMEM;
+	monitor->udev = udev_new();
+	/* "kernel": containers and initramfs have no udevd that would pass events on. */
+	if (monitor->udev)
+		monitor->monitor = udev_monitor_new_from_netlink(monitor->udev, "kernel");
+	if (monitor->monitor)
+		r = udev_monitor_filter_add_match_subsystem_devtype(monitor->monitor, "misc", NULL);
+	if (r >= 0)
+		r = udev_monitor_enable_receiving(monitor->monitor);
+	if (r < 0) {
+		kvm_uevent_close(monitor);
+		return r;
+	}
+	*ret_monitor = monitor;
+	return 0;
+}
+
+void kvm_uevent_close(struct kvm_uevent_monitor *monitor)
+{
+	if (!monitor)
+		return;
+	udev_monitor_unref(monitor->monitor);
+	udev_unref(monitor->udev);
+	free(monitor);
+}
+
+int kvm_uevent_fd(const struct kvm_uevent_monitor *monitor)
+{
+	return udev_monitor_get_fd(monitor->monitor);
+}
+
+static bool equal(const char *a, const char *b)
+{
+	return a && strcmp(a, b) == 0;
+}
+
+/* Tells what an event on the device "kvm" means; false for what is of no interest here. */
+static bool interpret(struct udev_device *device, struct kvm_uevent *ret_event)
+{
+	const char *action = udev_device_get_action(device);
+	const char *event = udev_device_get_property_value(device, "EVENT");
+	const char *pid = udev_device_get_property_value(device, "PID");
+	uint64_t tid = 0;
+
+	if (!equal(udev_device_get_sysname(device), "kvm"))
+		return false;
+	*ret_event = (struct kvm_uevent){0};
+	if (equal(event, "create"))
+		ret_event->kind = KVM_UEVENT_VM_CREATED;
+	else if (equal(event, "destroy"))
+		ret_event->kind = KVM_UEVENT_VM_DESTROYED;
+	else if (equal(action, "add"))
+		ret_event->kind = KVM_UEVENT_DEVICE_ADDED;
+	else if (equal(action, "remove"))
+		ret_event->kind = KVM_UEVENT_DEVICE_REMOVED;
+	else
+		return false;
+	if (pid && number_parse_u64(pid, 1, INT32_MAX, &tid) == 0)
+		ret_event->tid = (pid_t)tid;
+	return true;
+}
+
+int kvm_uevent_receive(struct kvm_uevent_monitor *monitor, struct kvm_uevent *ret_event)
+{
+	for (;;) {
+		struct udev_device *device;
+		bool wanted;
+
+		errno = 0;
+		device = udev_monitor_receive_device(monitor->monitor);
+		if (!device)
+			return errno == 0 || errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		wanted = interpret(device, ret_event);
+		udev_device_unref(device);
+		if (wanted)
+			return 1;
+	}
+}

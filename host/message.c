@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/message.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "host/text.h"
+
+static const char *program_name = "qemu-kvm-tools";
+static void (*message_sink)(const char *text, void *data);
+static void *message_sink_data;
+
+void message_set_program(const char *argv0, const char *fallback)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	const char *name = slash ? slash + 1 : argv0;
+
+	program_name = name && *name ? name : fallback;
+}
+
+const char *message_program(void)
+{
+	return program_name;
+}
+
+void message_set_sink(void (*sink)(const char *text, void *data), void *data)
+{
+	message_sink = sink;
+	message_sink_data = data;
+}
+
+static void print_message(const char *level, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void print_message(const char *level, const char *format, va_list args)
+{
+	cleanup_free char *text = NULL;
+	cleanup_free char *clean = NULL;
+
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+		fprintf(stderr, "%s: out of memory\n", program_name);
+		return;
+	}
+	clean = text_clean(text);
+	if (message_sink)
+		message_sink(clean ? clean : "out of memory", message_sink_data);
+	else
+		fprintf(stderr, "%s: %s%s\n", program_name, level, clean ? clean : "out of memory");
+}
+
+void message_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_message("", format, args);
+	va_end(args);
+}
+
+void message_warning(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	print_message("warning: ", format, args);
+	va_end(args);
+}
+
+int message_try_help(void)
+{
+	fprintf(stderr, "Try '%s --help' for more information.\n", program_name);
+	return 2;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A full disk or a closed pipe behind stdout must not look like success. */
+#pragma once
+
+#include "host/cleanup.h"
+
+/*
+ * Flushes and closes stdout and stderr at the end of a program. Prints one line and returns 1 when
+ * something could not be written, else returns `status`.
+ */
+int stdout_close(int status) must_check;

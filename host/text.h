@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Text that guests, users or the kernel control, made safe for terminals and CSV. */
+#pragma once
+
+#include <stddef.h>
+
+#include "host/cleanup.h"
+
+/*
+ * A copy of `text` in which everything that could steer a terminal is shown instead of sent:
+ * control characters, invalid or overlong UTF-8, line and direction controls become \xNN or
+ * \uNNNN. A backslash stays as it is. Returns memory to be freed, or NULL without memory.
+ */
+char *text_clean(const char *text) must_check;
+
+/*
+ * How many terminal columns clean text takes; without a UTF-8 locale every byte is one. Combining
+ * characters take none.
+ */
+int text_width(const char *clean);
+
+/*
+ * The number of bytes at the start of clean text that fit into `columns` terminal columns,
+ * never splitting a character. *ret_width, when not NULL, is the columns they take.
+ */
+size_t text_fit(const char *clean, int columns, int *ret_width);
+
+/*
+ * Writes `text` as one CSV field (RFC 4180): quoted when it holds a comma, a quote or a line end;
+ * other control characters are shown as \xNN. Returns 0 or -errno.
+ */
+int text_csv_write(FILE *stream, const char *text) must_check;
