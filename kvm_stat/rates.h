@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What changed between two samples. Outputs and views know rates only, never sources. */
+#pragma once
+
+#include "kvm_stat/sample.h"
+
+struct rate {
+	const char *name, *parent;	/* as in struct sample_row */
+	enum field_kind kind;
+	pid_t guest;
+	uint64_t total;		/* since start or reset; a gauge's state */
+	int64_t delta;		/* since the sample before; negative for gauges only */
+	double per_second;	/* delta by the time between both samples */
+};
+
+struct rates {
+	struct rate *rows;	/* in the order of sample_sort() */
+	size_t count;
+	double seconds;		/* between both samples; 0 with the first one */
+	bool first;		/* there was no sample before: all deltas are since start or reset */
+	bool partial;		/* as in struct sample */
+	struct sample before;	/* owned by rates.c */
+};
+
+/*
+ * Takes `now` (sorted) and works out the rates against the sample that was given before. A row
+ * that was not there before starts from 0. `now` is swapped with the earlier sample, so that its
+ * memory is used again. Returns 0 or -ENOMEM.
+ */
+int rates_update(struct rates *rates, struct sample *now) must_check;
+
+/* Forgets the sample before, as after a reset or another selection. */
+void rates_restart(struct rates *rates);
+
+/* Frees all memory. */
+void rates_done(struct rates *rates);
+
+/*
+ * The sum of the totals of all event rows: of tracepoints and counters, or, where a filter left
+ * only children, of those. Gauges and times are not events. *ret_per_second, when not NULL, is
+ * the sum of their rates.
+ */
+uint64_t rates_sum(const struct rates *rates, double *ret_per_second);
