@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where numbers come from. A source reads the kernel and fills samples; it knows no output and
+ * prints nothing.
+ */
+#pragma once
+
+#include "host/root.h"
+#include "kvm_stat/field_filter.h"
+#include "kvm_stat/sample.h"
+
+/* Bits, so that a set of them is what the user asked for. */
+enum source_kind {
+	SOURCE_DEBUGFS = 1 << 0,
+	SOURCE_TRACEPOINTS = 1 << 1,
+};
+
+/* What shall be counted. */
+struct selection {
+	const struct field_filter *filter;	/* NULL: every field */
+	pid_t pid;		/* 0: all guests; else the process of one */
+	bool children;		/* also the exit reasons below their tracepoints */
+	/*
+	 * Not NULL: only the field of this name, one row for each guest. Otherwise one row for
+	 * each field.
+	 */
+	const char *by_guest;
+	bool fixed_rows;	/* reasons without a name count as "(other)" instead of by number */
+	/*
+	 * debugfs: read each guest's own files, so that the end of a guest costs only that guest's
+	 * last moments. Otherwise the kernel's sums are read, which is a hundred times cheaper with
+	 * many guests, and an interval in which a guest ends is marked partial.
+	 */
+	bool each_guest;
+};
+
+/* Why a source cannot be used: the errno, and the step that had it. */
+struct source_error {
+	int error;		/* negative errno */
+	enum source_step {
+		SOURCE_STEP_FIND,	/* the file system or its directory */
+		SOURCE_STEP_READ,	/* the files in it */
+		SOURCE_STEP_COUNT,	/* perf_event_open(2) and its ioctls */
+		SOURCE_STEP_LIMIT,	/* RLIMIT_NOFILE: `wanted` descriptors */
+	} step;
+	size_t wanted;
+};
+
+/* How much of what was selected a source can read. */
+struct source_health {
+	size_t fields;		/* that exist */
+	size_t unreadable;	/* of them; they have no row */
+	int error;		/* negative errno of the first unreadable one, or 0 */
+};
+
+struct source;
+
+struct source_ops {
+	enum source_kind kind;
+	int (*select)(struct source *source, const struct selection *selection,
+		      struct source_error *ret_error);
+	int (*read)(struct source *source, struct sample *sample);
+	void (*reset)(struct source *source);
+	int (*list)(struct source *source, void (*take)(const char *name, void *data), void *data);
+	struct source_health (*health)(const struct source *source);
+	void (*close)(struct source *source);
+};
+
+/* What every source begins with. */
+struct source {
+	const struct source_ops *ops;
+};
+
+/*
+ * Opens KVM's debugfs directory. `include_past` (-i): the guests that run now start with what they
+ * counted so far instead of 0. Nothing is counted before source_select(). Returns 0 or negative
+ * with *ret_error set.
+ */
+int source_debugfs_open(const struct host_root *root, bool include_past,
+			struct source **ret_source, struct source_error *ret_error) must_check;
+
+/* Opens the kernel's tracepoints of KVM, counted by perf. Returns as source_debugfs_open(). */
+int source_tracepoint_open(const struct host_root *root, struct source **ret_source,
+			   struct source_error *ret_error) must_check;
+
+/*
+ * Counts `selection` from now on, from 0. Row names of earlier samples end here. `selection` is
+ * not kept, but its filter must live until the next call. Returns 0 or negative with *ret_error.
+ */
+static inline int source_select(struct source *source, const struct selection *selection,
+				struct source_error *ret_error)
+{
+	return source->ops->select(source, selection, ret_error);
+}
+
+/*
+ * Appends the current totals to `sample`. Guests, threads and CPUs that came are followed. Returns
+ * 0, or -errno when the source as a whole has failed (-ENOENT, -ENODEV: kvm was unloaded).
+ */
+static inline int source_read(struct source *source, struct sample *sample)
+{
+	return source->ops->read(source, sample);
+}
+
+/* Starts all totals from 0 again. */
+static inline void source_reset(struct source *source)
+{
+	source->ops->reset(source);
+}
+
+/*
+ * Hands the name of every field that exists to `take`, exit reasons left out; needs no selection.
+ * Returns 0 or -errno.
+ */
+static inline int source_list(struct source *source, void (*take)(const char *name, void *data),
+			      void *data)
+{
+	return source->ops->list(source, take, data);
+}
+
+/* How well the current selection can be read. */
+static inline struct source_health source_health(const struct source *source)
+{
+	return source->ops->health(source);
+}
+
+/* Releases everything; NULL is fine. */
+static inline void source_close(struct source *source)
+{
+	if (source)
+		source->ops->close(source);
+}
+
+/* The name of one kind, as --source takes it: "debugfs", "tracepoints". */
+const char *source_name(enum source_kind kind);
