@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kvm_stat/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+
+#include "host/message.h"
+#include "host/number.h"
+#include "kvm_stat/source.h"
+#include "version.h"
+
+enum { OPT_COUNT = CHAR_MAX + 1, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
+
+static const char short_options[] = "1cdf:g:hilL:p:s:tz";
+
+static const struct option long_options[] = {
+	{"once", no_argument, NULL, '1'},
+	{"batch", no_argument, NULL, '1'},
+	{"csv", no_argument, NULL, 'c'},
+	{"c", no_argument, NULL, 'c'},	/* was unambiguous before there was --count */
+	{"debugfs", no_argument, NULL, 'd'},
+	{"fields", required_argument, NULL, 'f'},
+	{"guest", required_argument, NULL, 'g'},
+	{"help", no_argument, NULL, 'h'},
+	{"debugfs-include-past", no_argument, NULL, 'i'},
+	{"log", no_argument, NULL, 'l'},
+	{"log-to-file", required_argument, NULL, 'L'},
+	{"pid", required_argument, NULL, 'p'},
+	{"set-delay", required_argument, NULL, 's'},
+	{"tracepoints", no_argument, NULL, 't'},
+	{"skip-zero-records", no_argument, NULL, 'z'},
+	{"count", required_argument, NULL, OPT_COUNT},
+	{"source", required_argument, NULL, OPT_SOURCE},
+	{"sysroot", required_argument, NULL, OPT_SYSROOT},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{0},
+};
+
+static const char help_text[] =
+	"Shows what KVM guests make this host do: counters, rates and exit reasons.\n"
+	"\n"
+	"Options:\n"
+	" -1, --once, --batch         print the counts of one second and end\n"
+	" -c, --csv                   log as CSV; needs -l or -L\n"
+	" -d, --debugfs               count KVM's debugfs statistics\n"
+	" -f, --fields <regex>        only fields that match from their start;\n"
+	"                             \"help\" lists the fields there are\n"
+	" -g, --guest <name>          only the guest of exactly this name\n"
+	" -i, --debugfs-include-past  start with what debugfs counted before\n"
+	" -l, --log                   log to standard output, one record per delay\n"
+	" -L, --log-to-file <file>    log to a file, appending; waits for KVM;\n"
+	"                             SIGHUP opens it anew\n"
+	" -p, --pid <pid>             only the guest of this process\n"
+	" -s, --set-delay <seconds>   time between refreshes or records (0.1-25.5, 3)\n"
+	" -t, --tracepoints           count KVM's tracepoints (the default)\n"
+	" -z, --skip-zero-records     log no records that are all zero\n"
+	"     --count <n>             end after n records, refreshes or seconds of -1\n"
+	"     --source <list>         sources to use: debugfs,tracepoints\n"
+	"     --sysroot <dir>         read /sys and /proc of another root\n"
+	" -h, --help                  print this help\n"
+	"     --version               print the version\n"
+	"\n"
+	"Requirements: tracepoints need tracefs and either CAP_PERFMON or\n"
+	"perf_event_paranoid below 1; debugfs statistics need debugfs, which\n"
+	"is root's own.\n"
+	"\n"
+	"Keys:\n"
+	" b guests    c clear filters      f filter by regex   g, p guest or pid\n"
+	" h help      o sort by total      q quit              r reset\n"
+	" s delay     x exit reasons       arrows, Page Up, Page Down: move\n"
+	" Any other key refreshes at once.\n"
+	"\n"
+	"See kvm_stat(1).\n";
+
+const char *options_delay_error(double delay)
+{
+	if (delay < DELAY_MIN)
+		return "delay must be >= 0.1";
+	if (delay > DELAY_MAX)
+		return "delay must be <= 25.5";
+	return NULL;
+}
+
+static int usage_error(void)
+{
+	return message_try_help();
+}
+
+static int parse_delay(const char *text, struct options *options)
+{
+	const char *why;
+
+	if (number_parse_double(text, &options->delay) < 0) {
+		message_error("invalid delay \"%s\": not a number", text);
+		return usage_error();
+	}
+	why = options_delay_error(options->delay);
+	if (why)
+		message_error("refused delay \"%s\": %s", text, why);
+	return why ? 1 : 0;
+}
+
+static int parse_pid(const char *text, struct options *options)
+{
+	uint64_t pid;
+
+	if (number_parse_u64(text, 0, INT_MAX, &pid) < 0) {
+		message_error("invalid pid \"%s\": not a process number", text);
+		return usage_error();
+	}
+	options->pid = (pid_t)pid;
+	options->guest = NULL;	/* of -g and -p the later one counts */
+	return 0;
+}
+
+static int parse_count(const char *text, struct options *options)
+{
+	if (number_parse_u64(text, 1, UINT32_MAX, &options->count) == 0)
+		return 0;
+	message_error("invalid count \"%s\": not a number from 1 to %u", text, UINT32_MAX);
+	return usage_error();
+}
+
+static int parse_sources(const char *text, struct options *options)
+{
+	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS};
+	const char *p = text;
+
+	for (;;) {
+		size_t length = strcspn(p, ",");
+		size_t i;
+
+		for (i = 0; i < array_size(kinds); i++) {
+			const char *name = source_name(kinds[i]);
+
+			if (strlen(name) == length && strncmp(p, name, length) == 0)
+				break;
+		}
+		if (i == array_size(kinds)) {
+			message_error("unknown source in \"%s\": there are debugfs and tracepoints",
+				      text);
+			return usage_error();
+		}
+		options->sources |= kinds[i];
+		if (!p[length])
+			return 0;
+		p += length + 1;
+	}
+}
+
+static int print_version(void)
+{
+	printf("kvm_stat from %s %s\n", PROJECT_NAME, PROJECT_VERSION);
+	return 0;
+}
+
+static int print_help(void)
+{
+	printf("Usage: %s [options]\n\n%s", message_program(), help_text);
+	return 0;
+}
+
+/*
+ * The value of an option: as with upstream's argparse, "-f=RE" means the same as "-fRE". Only an
+ * option that stands alone is meant, since "=" could begin a file name after "-dL".
+ */
+static char *option_value(char *argv[])
+{
+	const char *word = argv[optind - 1];
+
+	if (word[0] == '-' && word[1] != '-' && word[1] && optarg == word + 2 && *optarg == '=')
+		return optarg + 1;
+	return optarg;
+}
+
+/* Applies one option. Returns -1 to go on, else the exit status. */
+static int apply(int option, char *argv[], struct options *options)
+{
+	char *value = optarg ? option_value(argv) : NULL;
+	int status = 0;
+
+	switch (option) {
+	case '1':
+		options->mode = MODE_BATCH;
+		break;
+	case 'c':
+		options->csv = true;
+		break;
+	case 'd':
+		options->sources |= SOURCE_DEBUGFS;
+		break;
+	case 'f':
+		options->fields = value;
+		break;
+	case 'g':
+		options->guest = value;
+		options->pid = 0;
+		break;
+	case 'h':
+		return print_help();
+	case 'i':
+		options->include_past = true;
+		break;
+	case 'l':
+		options->log_file = options->log_file ? options->log_file : "";
+		break;
+	case 'L':
+		options->log_file = value;
+		break;
+	case 'p':
+		status = parse_pid(value, options);
+		break;
+	case 's':
+		status = parse_delay(value, options);
+		break;
+	case 't':
+		options->sources |= SOURCE_TRACEPOINTS;
+		break;
+	case 'z':
+		options->skip_zero = true;
+		break;
+	case OPT_COUNT:
+		status = parse_count(value, options);
+		break;
+	case OPT_SOURCE:
+		status = parse_sources(value, options);
+		break;
+	case OPT_SYSROOT:
+		options->sysroot = value;
+		break;
+	case OPT_VERSION:
+		return print_version();
+	default:	/* getopt has said what is wrong */
+		return usage_error();
+	}
+	return status ? status : -1;
+}
+
+/* Settles the mode and refuses what does not fit together. Returns -1 or the exit status. */
+static int settle(struct options *options)
+{
+	bool logs = options->log_file != NULL;
+
+	if (options->csv && !logs) {
+		message_error("option -c/--csv requires -l/--log or -L/--log-to-file");
+		return 1;
+	}
+	if (options->skip_zero && !logs) {
+		message_error("option -z/--skip-zero-records requires -l/--log or "
+			      "-L/--log-to-file");
+		return 1;
+	}
+	if (strcmp(options->fields, "help") == 0)
+		options->mode = MODE_LIST_FIELDS;
+	else if (logs)
+		options->mode = MODE_LOG;
+	if (logs && !*options->log_file)
+		options->log_file = NULL;
+	options->waits_for_kvm = options->mode == MODE_LOG && options->log_file;
+	return -1;
+}
+
+int options_parse(int argc, char *argv[], struct options *ret_options, int *ret_status)
+{
+	struct options options = {.fields = "", .delay = DELAY_DEFAULT};
+	int option, status = -1;
+
+	optind = 0;	/* glibc: start anew, also after an earlier call */
+	while (status < 0 &&
+	       (option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
+		status = apply(option, argv, &options);
+	if (status < 0 && optind < argc) {
+		message_error("unexpected argument \"%s\"", argv[optind]);
+		status = usage_error();
+	}
+	if (status < 0)
+		status = settle(&options);
+	if (status >= 0) {
+		*ret_status = status;
+		return 0;
+	}
+	*ret_options = options;
+	return 1;
+}

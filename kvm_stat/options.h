@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of kvm_stat. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "host/cleanup.h"
+
+#define DELAY_DEFAULT 3.0	/* seconds */
+#define DELAY_MIN     0.1
+#define DELAY_MAX     25.5	/* upstream's curses counts tenths of a second in a byte */
+
+enum mode {
+	MODE_SCREEN,
+	MODE_BATCH,		/* -1 */
+	MODE_LOG,		/* -l, -L */
+	MODE_LIST_FIELDS,	/* -f help */
+};
+
+struct options {
+	enum mode mode;
+	bool csv;		/* -c */
+	bool skip_zero;		/* -z */
+	bool include_past;	/* -i */
+	bool waits_for_kvm;	/* -L: a logger may start before kvm is loaded */
+	unsigned int sources;	/* set of enum source_kind that the user insists on; 0: the best */
+	const char *fields;	/* -f; "" for all */
+	const char *guest;	/* -g; NULL when -p came later or neither was given */
+	pid_t pid;		/* -p; 0 for all */
+	const char *log_file;	/* -L; NULL: stdout */
+	const char *sysroot;	/* NULL: this host */
+	double delay;		/* -s, seconds */
+	uint64_t count;		/* --count: samples, records or refreshes; 0: without end */
+};
+
+/*
+ * Parses the command line. Returns 1 to go on with *ret_options, or 0 when the program is done
+ * (help, version, an error that was printed) with *ret_status to exit with: as with upstream, 2 for
+ * what cannot be parsed and 1 for values that are refused.
+ */
+int options_parse(int argc, char *argv[], struct options *ret_options, int *ret_status) must_check;
+
+/* Checks a delay in seconds: returns NULL or the sentence that says why it is refused. */
+const char *options_delay_error(double delay);

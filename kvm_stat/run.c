@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kvm_stat/run.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/kvm_uevent.h"
+#include "host/message.h"
+#include "host/stdout.h"
+#include "kvm_stat/log.h"
+#include "kvm_stat/output.h"
+#include "kvm_stat/session.h"
+#include "kvm_stat/signals.h"
+#include "kvm_stat/tui.h"
+
+#define SECOND 1000000000U	/* ns */
+
+struct names {
+	char **list;
+	size_t count;
+};
+
+static void take_name(const char *name, void *data)
+{
+	struct names *names = data;
+	char **grown = reallocarray(names->list, names->count + 1, sizeof(*grown));
+
+	if (!grown)
+		return;
+	names->list = grown;
+	grown[names->count] = strdup(name);
+	if (grown[names->count])
+		names->count++;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* -f help */
+static int list_fields(struct session *session)
+{
+	struct names names = {0};
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < session->source_count && r == 0; i++)
+		r = source_list(session->sources[i], take_name, &names);
+	if (names.count)
+		qsort(names.list, names.count, sizeof(*names.list), compare_names);
+	for (i = 0; i < names.count; i++) {
+		if (i == 0 || strcmp(names.list[i - 1], names.list[i]))
+			printf("  %s\n", names.list[i]);
+	}
+	for (i = 0; i < names.count; i++)
+		free(names.list[i]);
+	free(names.list);
+	if (r < 0)
+		message_error("cannot list the fields: %s", strerror(-r));
+	return r < 0;
+}
+
+/* -1: one second, or as many as --count says, each a block of lines. */
+static int batch(struct session *session, const struct options *options, int signal_fd)
+{
+	uint64_t count = options->count ? options->count : 1, i;
+	uint64_t deadline;
+	int r = session_sample(session);
+
+	deadline = clock_now_ns();
+	for (i = 0; i < count && r == 0; i++) {
+		deadline += SECOND;
+		if (signals_wait(signal_fd, -1, deadline) != 0)
+			return 0;
+		r = session_sample(session);
+		if (r < 0)
+			break;
+		if (i)
+			putchar('\n');
+		output_batch(stdout, &session->rates);
+		if (fflush(stdout))
+			return 1;	/* stdout_close() says why */
+	}
+	if (r < 0)
+		message_error("cannot read the counters: %s", strerror(-r));
+	return r < 0;
+}
+
+static int run_mode(struct session *session, const struct options *options, int signal_fd)
+{
+	switch (options->mode) {
+	case MODE_LIST_FIELDS:
+		return list_fields(session);
+	case MODE_LOG:
+		return log_run(session, options, signal_fd);
+	case MODE_SCREEN:
+		return tui_run(session, options);
+	case MODE_BATCH:
+		break;
+	}
+	return batch(session, options, signal_fd);
+}
+
+/*
+ * Waits until the kernel tells that /dev/kvm has appeared. Uevents do not reach containers, and
+ * the vendor module follows kvm's own, so it also looks from time to time. Returns whether to go
+ * on; not when a signal ends the program.
+ */
+static bool wait_for_kvm(struct kvm_uevent_monitor *monitor, int signal_fd)
+{
+	int fd = monitor ? kvm_uevent_fd(monitor) : -1;
+	uint64_t deadline = clock_now_ns() + 10U * SECOND;
+	struct kvm_uevent event;
+	int got = signals_wait(signal_fd, fd, deadline);
+
+	while (monitor && kvm_uevent_receive(monitor, &event) > 0)
+		;
+	return got <= 0;
+}
+
+static int run(const struct options *options, int signal_fd)
+{
+	struct kvm_uevent_monitor *monitor = NULL;
+	struct session session;
+	bool said = false;
+	int status, r;
+
+	for (;;) {
+		r = session_open(&session, options);
+		status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
+		session_close(&session);
+		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))
+			break;
+		if (!said)
+			message_warning("KVM is not loaded; logging starts when it is");
+		if (!said && kvm_uevent_open(&monitor) < 0)
+			monitor = NULL;
+		said = true;
+		status = 0;
+		if (!wait_for_kvm(monitor, signal_fd))
+			break;
+	}
+	kvm_uevent_close(monitor);
+	return status;
+}
+
+int kvm_stat_run(int argc, char *argv[])
+{
+	struct options options;
+	int status, signal_fd;
+
+	setlocale(LC_ALL, "");
+	message_set_program(argc > 0 ? argv[0] : NULL, "kvm_stat");
+	if (options_parse(argc, argv, &options, &status) <= 0)
+		return stdout_close(status);
+	/* Without a terminal there is no screen: what scripts get is one batch. */
+	if (options.mode == MODE_SCREEN && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
+		options.mode = MODE_BATCH;
+	signal_fd = signals_open();
+	if (signal_fd < 0) {
+		message_error("cannot watch signals: %s", strerror(-signal_fd));
+		return stdout_close(1);
+	}
+	status = run(&options, signal_fd);
+	close(signal_fd);
+	return stdout_close(status);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kvm_stat/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/message.h"
+#include "kvm_stat/diagnose.h"
+#include "kvm_stat/signals.h"
+
+static void say(bool is_error, char *text)
+{
+	if (is_error)
+		message_error("%s", text ? text : strerror(ENOMEM));
+	else
+		message_warning("%s", text ? text : strerror(ENOMEM));
+	free(text);
+}
+
+static int resolve_name(struct session *session, const char *name, pid_t *ret_pid)
+{
+	size_t i, found;
+	int r = session_update_guests(session);
+
+	if (r < 0) {
+		message_error("cannot look for guest \"%s\": %s", name, strerror(-r));
+		return r;
+	}
+	found = guests_find_name(&session->guests, name, ret_pid);
+	if (found == 1)
+		return 0;
+	if (found == 0) {
+		message_error("no guest by the name \"%s\" found", name);
+		return -ESRCH;
+	}
+	message_error("%zu guests by the name \"%s\" found: use -p to select one:", found, name);
+	for (i = 0; i < session->guests.count; i++) {
+		if (strcmp(session->guests.list[i].raw_name, name) == 0)
+			message_error("  pid %d", (int)session->guests.list[i].pid);
+	}
+	return -EEXIST;
+}
+
+static int check_pid(struct session *session, pid_t pid)
+{
+	pid_t process = 0;
+	int r = guests_check_pid(&session->root, pid, &process);
+
+	if (r == -EINVAL) {
+		message_error("%d is a thread of process %d: use -p %d", (int)pid, (int)process,
+			      (int)process);
+		return r;
+	}
+	if (r < 0) {
+		message_error("process %d does not exist", (int)pid);
+		return r;
+	}
+	if (session_update_guests(session) == 0 && !guests_find_pid(&session->guests, pid))
+		message_warning("process %d runs no KVM guest now", (int)pid);
+	return 0;
+}
+
+static int find_guest(struct session *session, const struct options *options)
+{
+	pid_t pid = options->pid;
+	int r = 0;
+
+	if (options->guest)
+		r = resolve_name(session, options->guest, &pid);
+	else if (pid)
+		r = check_pid(session, pid);
+	if (r == 0)
+		session->selection.pid = pid;
+	return r;
+}
+
+/*
+ * Opens one source and starts counting. One that can be opened but shows nothing at all is as good
+ * as none.
+ */
+static int open_source(struct session *session, enum source_kind kind,
+		       const struct options *options, struct source_error *ret_error)
+{
+	struct source *source = NULL;
+	struct source_health health;
+	int r = kind == SOURCE_DEBUGFS
+			? source_debugfs_open(&session->root, options->include_past, &source,
+					      ret_error)
+			: source_tracepoint_open(&session->root, &source, ret_error);
+
+	if (r == 0 && options->mode != MODE_LIST_FIELDS)
+		r = source_select(source, &session->selection, ret_error);
+	if (r < 0) {
+		source_close(source);
+		return r;
+	}
+	health = source_health(source);
+	if (health.unreadable)
+		say(false, diagnose_health(&session->root, kind, &health));
+	session->unreadable[session->source_count] = health.unreadable;
+	if (health.unreadable && health.unreadable == health.fields) {
+		*ret_error = (struct source_error){.error = health.error,
+						   .step = SOURCE_STEP_READ};
+		source_close(source);
+		return health.error;
+	}
+	session->sources[session->source_count++] = source;
+	return 0;
+}
+
+/* Opens every source that the user insists on. */
+static int open_insisted(struct session *session, const struct options *options)
+{
+	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS};
+	struct source_error error;
+	size_t i;
+
+	for (i = 0; i < array_size(kinds); i++) {
+		int r;
+
+		if (!(options->sources & kinds[i]))
+			continue;
+		r = open_source(session, kinds[i], options, &error);
+		if (r < 0) {
+			if (r != -ENOENT || !options->waits_for_kvm)
+				say(true, diagnose_source(&session->root, kinds[i], &error));
+			return r;
+		}
+	}
+	return 0;
+}
+
+/* Opens the first source that works: tracepoints as upstream does, else debugfs. */
+static int open_best(struct session *session, const struct options *options)
+{
+	static const enum source_kind kinds[] = {SOURCE_TRACEPOINTS, SOURCE_DEBUGFS};
+	struct source_error errors[array_size(kinds)];
+	int results[array_size(kinds)];
+	size_t i, tried;
+
+	for (tried = 0; tried < array_size(kinds); tried++) {
+		results[tried] = open_source(session, kinds[tried], options, &errors[tried]);
+		if (results[tried] == 0)
+			break;
+	}
+	/* Not a word about tracepoints below --sysroot: nobody could have expected them there. */
+	for (i = 0; i < tried; i++) {
+		bool found = tried < array_size(kinds);
+
+		if ((!session->root.real && found) ||
+		    (results[i] == -ENOENT && options->waits_for_kvm))
+			continue;
+		say(!found, diagnose_source(&session->root, kinds[i], &errors[i]));
+	}
+	return tried < array_size(kinds) ? 0 : results[0];
+}
+
+static int compile_filter(const char *pattern, struct field_filter **ret_filter)
+{
+	cleanup_free char *why = NULL;
+	int r;
+
+	*ret_filter = NULL;
+	if (!*pattern)
+		return 0;
+	r = field_filter_compile(pattern, ret_filter, &why);
+	if (r < 0)
+		message_error("\"%s\" is not a valid regular expression: %s", pattern,
+			      why ? why : strerror(-r));
+	return r;
+}
+
+int session_open(struct session *session, const struct options *options)
+{
+	bool lists = options->mode == MODE_LIST_FIELDS;
+	int r;
+
+	*session = (struct session){.root = HOST_ROOT_NONE, .rates.first = true};
+	r = compile_filter(lists ? "" : options->fields, &session->filter);
+	if (r < 0)
+		return r;
+	r = host_root_open(options->sysroot, &session->root);
+	if (r < 0) {
+		message_error("cannot open root directory %s: %s",
+			      options->sysroot ? options->sysroot : "/", strerror(-r));
+		return r;
+	}
+	r = find_guest(session, options);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
+	session->selection.filter = session->filter;
+	/* On the screen reasons are opened by key x: each of them costs the guests a little. */
+	session->selection.children = options->mode != MODE_SCREEN;
+	session->selection.each_guest = options->mode != MODE_SCREEN;
+	session->selection.fixed_rows = options->csv;
+	return options->sources ? open_insisted(session, options) : open_best(session, options);
+}
+
+void session_close(struct session *session)
+{
+	while (session->source_count)
+		source_close(session->sources[--session->source_count]);
+	sample_done(&session->sample);
+	rates_done(&session->rates);
+	guests_done(&session->guests);
+	field_filter_free(session->filter);
+	free(session->by_guest);
+	session->filter = NULL;
+	session->by_guest = NULL;
+	host_root_close(&session->root);
+}
+
+/* Says once when fields that could be read before cannot any more: their rows disappear. */
+static void tell_new_trouble(struct session *session, size_t index)
+{
+	struct source *source = session->sources[index];
+	struct source_health health = source_health(source);
+
+	if (health.unreadable > session->unreadable[index])
+		say(false, diagnose_health(&session->root, source->ops->kind, &health));
+	session->unreadable[index] = health.unreadable;
+}
+
+int session_sample(struct session *session)
+{
+	size_t i;
+
+	sample_clear(&session->sample);
+	for (i = 0; i < session->source_count; i++) {
+		int r = source_read(session->sources[i], &session->sample);
+
+		if (r < 0)
+			return r;
+		tell_new_trouble(session, i);
+	}
+	session->sample.time_ns = clock_now_ns();
+	sample_sort(&session->sample);
+	return rates_update(&session->rates, &session->sample);
+}
+
+void session_reset(struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->source_count; i++)
+		source_reset(session->sources[i]);
+	rates_restart(&session->rates);
+}
+
+/* Makes all sources count `selection`; on failure those that had it go back. */
+static int apply_selection(struct session *session, const struct selection *selection)
+{
+	struct source_error error;
+	size_t i;
+	int r = 0;
+
+	rates_restart(&session->rates);
+	for (i = 0; i < session->source_count && r == 0; i++) {
+		r = source_select(session->sources[i], selection, &error);
+		if (r < 0)
+			say(true, diagnose_source(&session->root, session->sources[i]->ops->kind,
+						  &error));
+	}
+	if (r == 0) {
+		session->selection = *selection;
+		return 0;
+	}
+	while (i-- > 0)
+		(void)source_select(session->sources[i], &session->selection, &error);
+	return r;
+}
+
+int session_select_pid(struct session *session, pid_t pid)
+{
+	struct selection selection = session->selection;
+
+	selection.pid = pid;
+	return apply_selection(session, &selection);
+}
+
+int session_select_children(struct session *session, bool children)
+{
+	struct selection selection = session->selection;
+
+	selection.children = children;
+	return apply_selection(session, &selection);
+}
+
+int session_select_by_guest(struct session *session, const char *name)
+{
+	struct selection selection = session->selection;
+	char *copy = name ? strdup(name) : NULL;
+	int r;
+
+	if (name && !copy)
+		return -ENOMEM;
+	selection.by_guest = copy;
+	r = apply_selection(session, &selection);
+	if (r < 0) {
+		free(copy);
+		return r;
+	}
+	free(session->by_guest);
+	session->by_guest = copy;
+	return 0;
+}
+
+int session_select_fields(struct session *session, const char *pattern, char **ret_why)
+{
+	struct selection selection = session->selection;
+	struct field_filter *filter = NULL;
+	int r;
+
+	if (*pattern) {
+		r = field_filter_compile(pattern, &filter, ret_why);
+		if (r < 0)
+			return r;
+	}
+	selection.filter = filter;
+	r = apply_selection(session, &selection);
+	if (r < 0) {
+		field_filter_free(filter);
+		return r;
+	}
+	field_filter_free(session->filter);
+	session->filter = filter;
+	return 0;
+}
+
+int session_update_guests(struct session *session)
+{
+	return guests_update(&session->root, &session->guests);
+}

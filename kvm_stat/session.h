@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What one run of kvm_stat watches: its sources, selection, guests and rates. */
+#pragma once
+
+#include "kvm_stat/guests.h"
+#include "kvm_stat/options.h"
+#include "kvm_stat/rates.h"
+#include "kvm_stat/source.h"
+
+#define SESSION_SOURCES_MAX 2
+
+struct session {
+	struct host_root root;
+	struct source *sources[SESSION_SOURCES_MAX];
+	size_t source_count;
+	size_t unreadable[SESSION_SOURCES_MAX];	/* fields, as was said last */
+	struct field_filter *filter;	/* owned; NULL: no filter */
+	char *by_guest;			/* owned; as selection.by_guest */
+	struct selection selection;	/* filter and by_guest point to the two above */
+	struct guests guests;		/* as of the last session_update_guests() */
+	struct sample sample;
+	struct rates rates;
+};
+
+/*
+ * Opens what `options` ask for: the root, the sources, the filter and the guest. Everything that
+ * goes wrong is printed (one line each). Returns 0, or negative when nothing can be shown:
+ * -ENOENT when KVM is not loaded, so that waiting for it makes sense. Call session_close() in any
+ * case.
+ */
+int session_open(struct session *session, const struct options *options) must_check;
+
+/* Releases everything. */
+void session_close(struct session *session);
+
+/*
+ * Takes a sample of all sources and works out session->rates. Returns 0, or -errno when a source
+ * has failed as a whole.
+ */
+int session_sample(struct session *session) must_check;
+
+/* Starts all totals from 0; the next sample is the first one after that. */
+void session_reset(struct session *session);
+
+/*
+ * Changes what is counted, which starts all totals from 0. Should it fail (a message says why),
+ * the selection before is in force again. Return 0 or -errno.
+ */
+int session_select_pid(struct session *session, pid_t pid) must_check;
+int session_select_children(struct session *session, bool children) must_check;
+
+/* NULL: back to one row for each field; else one row for each guest, of the field `name`. */
+int session_select_by_guest(struct session *session, const char *name) must_check;
+
+/*
+ * Sets the fields to show from a regular expression; "" removes the filter. Returns 0; -EINVAL for
+ * a bad expression, with *ret_why (to be freed) saying what is wrong; or another -errno.
+ */
+int session_select_fields(struct session *session, const char *pattern, char **ret_why) must_check;
+
+/* Looks for guests anew. Returns 0 or -errno. */
+int session_update_guests(struct session *session) must_check;

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Signals as events: they are blocked and read from a descriptor, so no work is in handlers. */
+#pragma once
+
+#include <stdint.h>
+
+#include "host/cleanup.h"
+
+/*
+ * Blocks SIGINT, SIGTERM and SIGHUP and returns a signalfd that reports them, or -errno. SIGPIPE
+ * is ignored from here on: writing to a closed pipe is an error like any other.
+ */
+int signals_open(void) must_check;
+
+/* Takes the next signal that has arrived. Returns its number, or 0 when there is none. */
+int signals_next(int fd);
+
+/*
+ * Waits until `deadline_ns` (CLOCK_MONOTONIC), a signal, or until `other_fd` (-1: none) can be
+ * read. Returns the signal's number, 0 when the time has come, or -1 for other_fd.
+ */
+int signals_wait(int fd, int other_fd, uint64_t deadline_ns);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t clock_now_ns(void);
