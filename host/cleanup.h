@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define cleanup(fn)        __attribute__((cleanup(fn)))
-#define must_check         __attribute__((warn_unused_result))
+#define cleanup(fn)            __attribute__((cleanup(fn)))
+#define must_check             __attribute__((warn_unused_result))
 #define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
-#define array_size(a)      (sizeof(a) / sizeof((a)[0]))
+#define array_size(a)          (sizeof(a) / sizeof((a)[0]))
 
 static inline void cleanup_free_fn(void *p)
 {

@@ -49,7 +49,7 @@ int cpu_list_parse(const char *text, int **ret_cpus, size_t *ret_count)
 			cpus[count++] = (int)first;
 		p += part;
 		if (p < end && ++p == end)
-			return -EBADMSG;	/* a comma with nothing behind it */
+			return -EBADMSG; /* a comma with nothing behind it */
 	}
 	if (count == 0)
 		return -EBADMSG;

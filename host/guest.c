@@ -27,7 +27,7 @@ static const char *cut_part(const char *value, char *part)
 
 static char *name_from_value(const char *value)
 {
-	cleanup_free char *part = malloc(strlen(value) + 1);
+	cleanup_free char *part = calloc(1, strlen(value) + 1);
 	char *name = NULL;
 
 	if (!part)
@@ -161,7 +161,8 @@ int guest_threads(const struct host_root *root, pid_t pid, pid_t **ret_tids, siz
 		if (number_parse_u64(entry->d_name, 1, INT32_MAX, &tid) < 0)
 			continue;
 		if (count == room) {
-			pid_t *grown = reallocarray(tids, room = room ? room * 2 : 32, sizeof(*tids));
+			pid_t *grown = reallocarray(tids, room = room ? room * 2 : 32,
+						    sizeof(*tids));
 
 			if (!grown)
 				return -ENOMEM;
@@ -172,7 +173,7 @@ int guest_threads(const struct host_root *root, pid_t pid, pid_t **ret_tids, siz
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (count == 0)
-		return -ESRCH;	/* it ended while it was listed */
+		return -ESRCH; /* it ended while it was listed */
 	qsort(tids, count, sizeof(*tids), compare_pids);
 	*ret_tids = take_ptr(tids);
 	*ret_count = count;

@@ -5,9 +5,9 @@
 #include "host/root.h"
 
 enum kernel_lockdown {
-	KERNEL_LOCKDOWN_UNKNOWN,	/* securityfs is not mounted, or kernel before 5.4 */
+	KERNEL_LOCKDOWN_UNKNOWN, /* securityfs is not mounted, or kernel before 5.4 */
 	KERNEL_LOCKDOWN_NONE,
-	KERNEL_LOCKDOWN_INTEGRITY,	/* debugfs: only files of mode 0444 can be opened */
+	KERNEL_LOCKDOWN_INTEGRITY,       /* debugfs: only files of mode 0444 can be opened */
 	KERNEL_LOCKDOWN_CONFIDENTIALITY, /* and tracefs cannot be opened at all */
 };
 

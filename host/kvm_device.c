@@ -10,29 +10,31 @@
 
 #include "host/kernel.h"
 
-#define KVM_MAJOR 10	/* misc */
+#define KVM_MAJOR 10 /* misc */
 #define KVM_MINOR 232
 
 static const struct {
 	const char *name, *text, *advice;
 } causes[] = {
 	[KVM_CAUSE_NONE] = {"usable", "KVM is usable", NULL},
-	[KVM_CAUSE_NO_CPU_SUPPORT] = {"no-cpu-support",
-		"this CPU offers no hardware virtualisation",
-		"enable VT-x or AMD-V in the firmware, or nested virtualisation on the outer host"},
+	[KVM_CAUSE_NO_CPU_SUPPORT] =
+		{"no-cpu-support", "this CPU offers no hardware virtualisation",
+		 "enable VT-x or AMD-V in the firmware, or nested virtualisation on the outer host"},
 	[KVM_CAUSE_MODULE_NOT_LOADED] = {"module-not-loaded", "the kvm modules are not loaded",
-		"load kvm_intel or kvm_amd with modprobe"},
-	[KVM_CAUSE_NO_DEVICE_NODE] = {"no-device-node", "/dev/kvm does not exist",
-		"load the module of this CPU, or pass /dev/kvm into the container"},
+					 "load kvm_intel or kvm_amd with modprobe"},
+	[KVM_CAUSE_NO_DEVICE_NODE] =
+		{"no-device-node", "/dev/kvm does not exist",
+		 "load the module of this CPU, or pass /dev/kvm into the container"},
 	[KVM_CAUSE_NOT_A_KVM_DEVICE] = {"not-a-kvm-device", "/dev/kvm is not the KVM device",
-		"remove it and let udev create it anew"},
+					"remove it and let udev create it anew"},
 	[KVM_CAUSE_PERMISSION] = {"permission", "this user may not open /dev/kvm",
-		"join the group that owns it and log in again"},
+				  "join the group that owns it and log in again"},
 	[KVM_CAUSE_DEVICE_CGROUP] = {"device-cgroup", "the device cgroup forbids /dev/kvm",
-		"allow the device 10:232 for this container or service"},
+				     "allow the device 10:232 for this container or service"},
 	[KVM_CAUSE_BUSY] = {"busy", "another hypervisor uses the virtualisation hardware",
-		"stop it or unload its module"},
-	[KVM_CAUSE_API_VERSION] = {"api-version", "the kernel speaks another KVM API version", NULL},
+			    "stop it or unload its module"},
+	[KVM_CAUSE_API_VERSION] = {"api-version", "the kernel speaks another KVM API version",
+				   NULL},
 	[KVM_CAUSE_OTHER] = {"other", "KVM does not work", NULL},
 };
 
@@ -67,7 +69,7 @@ static struct kvm_verdict verdict_of_open(const struct host_root *root, int erro
 		return (struct kvm_verdict){why_no_node(root), error};
 	case EACCES:
 		return (struct kvm_verdict){KVM_CAUSE_PERMISSION, error};
-	case EPERM:	/* the file mode would be EACCES: this is the cgroup's device controller */
+	case EPERM: /* the file mode would be EACCES: this is the cgroup's device controller */
 		return (struct kvm_verdict){KVM_CAUSE_DEVICE_CGROUP, error};
 	case ENODEV:
 	case ENXIO:
@@ -90,7 +92,8 @@ static struct kvm_verdict ask_device(int fd)
 		return (struct kvm_verdict){KVM_CAUSE_API_VERSION, 0};
 	vm = ioctl(fd, KVM_CREATE_VM, 0);
 	if (vm < 0)
-		return (struct kvm_verdict){errno == EBUSY ? KVM_CAUSE_BUSY : KVM_CAUSE_OTHER, errno};
+		return (struct kvm_verdict){errno == EBUSY ? KVM_CAUSE_BUSY : KVM_CAUSE_OTHER,
+					    errno};
 	close(vm);
 	return (struct kvm_verdict){KVM_CAUSE_NONE, 0};
 }

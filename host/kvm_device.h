@@ -6,21 +6,21 @@
 
 /* The code names (kvm_cause_name()) are stable: scripts and manuals rely on them. */
 enum kvm_cause {
-	KVM_CAUSE_NONE,			/* usable */
-	KVM_CAUSE_NO_CPU_SUPPORT,	/* no-cpu-support */
-	KVM_CAUSE_MODULE_NOT_LOADED,	/* module-not-loaded */
-	KVM_CAUSE_NO_DEVICE_NODE,	/* no-device-node */
-	KVM_CAUSE_NOT_A_KVM_DEVICE,	/* not-a-kvm-device */
-	KVM_CAUSE_PERMISSION,		/* permission */
-	KVM_CAUSE_DEVICE_CGROUP,	/* device-cgroup */
-	KVM_CAUSE_BUSY,			/* busy */
-	KVM_CAUSE_API_VERSION,		/* api-version */
-	KVM_CAUSE_OTHER,		/* other: the errno says it */
+	KVM_CAUSE_NONE,              /* usable */
+	KVM_CAUSE_NO_CPU_SUPPORT,    /* no-cpu-support */
+	KVM_CAUSE_MODULE_NOT_LOADED, /* module-not-loaded */
+	KVM_CAUSE_NO_DEVICE_NODE,    /* no-device-node */
+	KVM_CAUSE_NOT_A_KVM_DEVICE,  /* not-a-kvm-device */
+	KVM_CAUSE_PERMISSION,        /* permission */
+	KVM_CAUSE_DEVICE_CGROUP,     /* device-cgroup */
+	KVM_CAUSE_BUSY,              /* busy */
+	KVM_CAUSE_API_VERSION,       /* api-version */
+	KVM_CAUSE_OTHER,             /* other: the errno says it */
 };
 
 struct kvm_verdict {
 	enum kvm_cause cause;
-	int error;	/* positive errno of the call that failed, 0 where none did */
+	int error; /* positive errno of the call that failed, 0 where none did */
 };
 
 /*

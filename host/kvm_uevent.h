@@ -12,13 +12,13 @@ struct kvm_uevent_monitor;
 enum kvm_uevent_kind {
 	KVM_UEVENT_VM_CREATED,
 	KVM_UEVENT_VM_DESTROYED,
-	KVM_UEVENT_DEVICE_ADDED,	/* the kvm module was loaded */
+	KVM_UEVENT_DEVICE_ADDED, /* the kvm module was loaded */
 	KVM_UEVENT_DEVICE_REMOVED,
 };
 
 struct kvm_uevent {
 	enum kvm_uevent_kind kind;
-	pid_t tid;		/* the thread that created the VM; 0 for the device */
+	pid_t tid; /* the thread that created the VM; 0 for the device */
 };
 
 /*

@@ -22,7 +22,9 @@ int mounts_open(const struct host_root *root, const char *type, const char *usua
  * "tracing" (kernels mount tracefs there by themselves; that is deprecated since 6.15).
  * Returns as mounts_open().
  */
-int mounts_open_tracefs(const struct host_root *root, const char *below, char **ret_path) must_check;
+int mounts_open_tracefs(const struct host_root *root, const char *below,
+			char **ret_path) must_check;
 
 /* Opens the debugfs directory `below` ("kvm"). Returns as mounts_open(). */
-int mounts_open_debugfs(const struct host_root *root, const char *below, char **ret_path) must_check;
+int mounts_open_debugfs(const struct host_root *root, const char *below,
+			char **ret_path) must_check;

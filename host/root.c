@@ -188,7 +188,7 @@ ssize_t host_read_alloc(int dirfd, const char *path, size_t limit, char **ret_da
 
 int host_read_u64_at(int dirfd, const char *path, uint64_t *ret_value)
 {
-	char buf[32];	/* 20 digits, a newline and the NUL */
+	char buf[32]; /* 20 digits, a newline and the NUL */
 	ssize_t length = host_read_at(dirfd, path, buf, sizeof(buf));
 
 	if (length == -EFBIG)

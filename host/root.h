@@ -52,7 +52,8 @@ bool host_exists(const struct host_root *root, const char *path);
 ssize_t host_read_at(int dirfd, const char *path, char *buf, size_t size) must_check;
 
 /* As host_read_at(), below the root. */
-ssize_t host_read(const struct host_root *root, const char *path, char *buf, size_t size) must_check;
+ssize_t host_read(const struct host_root *root, const char *path, char *buf,
+		  size_t size) must_check;
 
 /*
  * Reads a whole file of at most `limit` bytes into memory of its own (*ret_data, to be freed, with

@@ -53,7 +53,7 @@ static bool steers_terminal(uint32_t code)
 char *text_clean(const char *text)
 {
 	const unsigned char *p = (const unsigned char *)text;
-	size_t room = strlen(text) * 4 + 1;	/* a byte grows to at most \xNN */
+	size_t room = strlen(text) * 4 + 1; /* a byte grows to at most \xNN */
 	char *clean = malloc(room);
 	char *out = clean;
 

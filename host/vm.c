@@ -179,7 +179,7 @@ static int append_vms_of_process(const struct host_root *root, pid_t pid, struct
 
 	snprintf(path, sizeof(path), "proc/%d/fd", (int)pid);
 	if (host_opendir(root, path, &dir) < 0)
-		return 0;	/* gone, or another user's */
+		return 0; /* gone, or another user's */
 	while (host_readdir(dir, &entry) > 0) {
 		char target[64];
 		uint64_t fd;

@@ -15,11 +15,11 @@ struct vm {
 	pid_t tid;
 	int fd;
 	pid_t pid;
-	uint64_t inode;		/* of the directory: tells a new VM under an old name */
+	uint64_t inode; /* of the directory: tells a new VM under an old name */
 };
 
 struct vm_list {
-	struct vm *vms;		/* ascending by tid, then fd */
+	struct vm *vms; /* ascending by tid, then fd */
 	size_t count;
 };
 

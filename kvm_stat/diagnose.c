@@ -52,11 +52,12 @@ static char *explain_missing(enum source_kind kind, int error)
 {
 	if (error == -ENODEV)
 		return line("cannot use %s: %s is not mounted: try "
-			    "\"mount -t %s %s /sys/kernel/%s\"", source_name(kind),
-			    file_system(kind), file_system(kind), file_system(kind),
-			    kind == SOURCE_DEBUGFS ? "debug" : "tracing");
+			    "\"mount -t %s %s /sys/kernel/%s\"",
+			    source_name(kind), file_system(kind), file_system(kind),
+			    file_system(kind), kind == SOURCE_DEBUGFS ? "debug" : "tracing");
 	return line("cannot use %s: it has nothing of KVM: the kvm module is not loaded: try "
-		    "\"modprobe kvm_intel\" or \"modprobe kvm_amd\"", source_name(kind));
+		    "\"modprobe kvm_intel\" or \"modprobe kvm_amd\"",
+		    source_name(kind));
 }
 
 static char *explain_counting(const struct host_root *root, const struct source_error *error)
@@ -69,9 +70,11 @@ static char *explain_counting(const struct host_root *root, const struct source_
 		return line("cannot count tracepoints: %s", strerror(-error->error));
 	if (geteuid() != 0 && kernel_perf_paranoid(root, &level) == 0 && level >= 1)
 		return line("cannot count tracepoints: %s: /proc/sys/kernel/perf_event_paranoid is "
-			    "%d: run as root, or with CAP_PERFMON", strerror(-error->error), level);
+			    "%d: run as root, or with CAP_PERFMON",
+			    strerror(-error->error), level);
 	return line("cannot count tracepoints: %s: perf_event_open(2) needs CAP_PERFMON (or "
-		    "CAP_SYS_ADMIN before Linux 5.8)", strerror(-error->error));
+		    "CAP_SYS_ADMIN before Linux 5.8)",
+		    strerror(-error->error));
 }
 
 char *diagnose_source(const struct host_root *root, enum source_kind kind,
@@ -80,9 +83,11 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 	const char *name = source_name(kind);
 
 	if (error->step == SOURCE_STEP_LIMIT)
-		return line("cannot count tracepoints: %zu file descriptors are needed and the limit "
-			    "cannot be raised to that (RLIMIT_NOFILE, CAP_SYS_RESOURCE): select "
-			    "fewer fields with -f", error->wanted);
+		return line(
+			"cannot count tracepoints: %zu file descriptors are needed and the limit "
+			"cannot be raised to that (RLIMIT_NOFILE, CAP_SYS_RESOURCE): select "
+			"fewer fields with -f",
+			error->wanted);
 	if (error->step == SOURCE_STEP_COUNT)
 		return explain_counting(root, error);
 	if (error->error == -ENODEV || error->error == -ENOENT)

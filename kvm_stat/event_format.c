@@ -8,11 +8,11 @@
 
 #define TABLES_MAX  32
 #define SYMBOLS_MAX 4096
-#define DEPTH_MAX   64		/* of nested operators; the kernel's own reach about 6 */
+#define DEPTH_MAX   64 /* of nested operators; the kernel's own reach about 6 */
 
 static const char *const operators[] = {
 	[EVENT_EQ] = "==", [EVENT_NE] = "!=", [EVENT_LT] = "<",
-	[EVENT_GE] = ">=", [EVENT_GT] = ">", [EVENT_LE] = "<=",
+	[EVENT_GE] = ">=", [EVENT_GT] = ">",  [EVENT_LE] = "<=",
 };
 
 static const enum event_operator opposite[] = {
@@ -102,9 +102,8 @@ static bool constant(const struct tep_print_arg *arg, int64_t *ret_value)
 	if (arg->type == TEP_PRINT_ATOM)
 		return parse_number(arg->atom.atom, ret_value);
 	/* Unary operators have their operand on the right and nothing, or a NULL arg, on the left. */
-	if (arg->type == TEP_PRINT_OP &&
-	    (!arg->op.left || arg->op.left->type == TEP_PRINT_NULL) && arg->op.right &&
-	    constant(arg->op.right, ret_value)) {
+	if (arg->type == TEP_PRINT_OP && (!arg->op.left || arg->op.left->type == TEP_PRINT_NULL) &&
+	    arg->op.right && constant(arg->op.right, ret_value)) {
 		if (strcmp(arg->op.op, "~") == 0)
 			*ret_value = ~*ret_value;
 		else if (strcmp(arg->op.op, "-") == 0)
@@ -149,8 +148,8 @@ static bool guard_from(const struct event_format *format, const struct tep_print
 		field = masked_field(format, arg->op.left, &mask);
 		if (!field || mask != UINT64_MAX || !constant(arg->op.right, &ret_guard->value))
 			return false;
-		ret_guard->field = *field;	/* the name is borrowed until it is copied */
-		ret_guard->operator = (enum event_operator)i;
+		ret_guard->field = *field; /* the name is borrowed until it is copied */
+		ret_guard->operator=(enum event_operator) i;
 		return true;
 	}
 	return false;
@@ -250,7 +249,7 @@ static int walk_choice(struct event_format *format, const struct tep_print_arg *
 	r = walk(format, branches->op.left, &inner, depth);
 	if (r < 0)
 		return r;
-	guard->operator = opposite[guard->operator];
+	guard->operator= opposite[guard->operator];
 	return walk(format, branches->op.right, &inner, depth);
 }
 
@@ -285,12 +284,14 @@ static int add_fields(struct event_format *format, const struct tep_format_field
 {
 	for (; field; field = field->next) {
 		struct event_field *grown;
-		struct event_field copy = {.name = field->name, .offset = (unsigned int)field->offset,
+		struct event_field copy = {.name = field->name,
+					   .offset = (unsigned int)field->offset,
 					   .size = (unsigned int)field->size,
 					   .is_signed = field->flags & TEP_FIELD_IS_SIGNED};
 
 		if (field->offset < 0 ||
-		    (field->size != 1 && field->size != 2 && field->size != 4 && field->size != 8) ||
+		    (field->size != 1 && field->size != 2 && field->size != 4 &&
+		     field->size != 8) ||
 		    field->flags & (TEP_FIELD_IS_ARRAY | TEP_FIELD_IS_DYNAMIC))
 			continue;
 		grown = reallocarray(format->fields, format->field_count + 1, sizeof(*grown));

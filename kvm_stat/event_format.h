@@ -15,7 +15,7 @@
 /* Where a field lies in the event's record. */
 struct event_field {
 	char *name;
-	unsigned int offset, size;	/* bytes; size is 1, 2, 4 or 8 */
+	unsigned int offset, size; /* bytes; size is 1, 2, 4 or 8 */
 	bool is_signed;
 };
 
@@ -31,7 +31,7 @@ struct event_guard {
 #define EVENT_GUARDS_MAX 4
 
 struct event_guards {
-	struct event_guard list[EVENT_GUARDS_MAX];	/* all must hold */
+	struct event_guard list[EVENT_GUARDS_MAX]; /* all must hold */
 	size_t count;
 };
 
@@ -43,19 +43,19 @@ struct event_symbol {
 /* One __print_symbolic() or __print_flags() of a field, or one fixed text. */
 struct event_table {
 	enum event_table_kind {
-		EVENT_SYMBOLS,	/* `symbols` name the values of field & mask */
-		EVENT_FLAGS,	/* `symbols` name bits of field & mask */
-		EVENT_TEXT,	/* symbols[0].name is printed; no field */
+		EVENT_SYMBOLS, /* `symbols` name the values of field & mask */
+		EVENT_FLAGS,   /* `symbols` name bits of field & mask */
+		EVENT_TEXT,    /* symbols[0].name is printed; no field */
 	} kind;
 	struct event_guards guards;
 	struct event_field field;
-	uint64_t mask;		/* of the bits that are looked at; all ones without a mask */
+	uint64_t mask; /* of the bits that are looked at; all ones without a mask */
 	struct event_symbol *symbols;
 	size_t count;
 };
 
 struct event_format {
-	struct event_field *fields;	/* integers only; without the common_ ones */
+	struct event_field *fields; /* integers only; without the common_ ones */
 	size_t field_count;
 	struct event_table *tables;
 	size_t table_count;

@@ -14,13 +14,13 @@
 
 /* The codes of one field under one set of guards. */
 struct exit_code_set {
-	struct event_guards guards;	/* owned */
+	struct event_guards guards; /* owned */
 	struct event_field field;
 	uint64_t mask;
-	uint64_t *values;	/* ascending */
-	size_t *reasons;	/* for each value: index into the list */
+	uint64_t *values; /* ascending */
+	size_t *reasons;  /* for each value: index into the list */
 	size_t count;
-	struct event_symbol *flags;	/* names of bits beside the mask */
+	struct event_symbol *flags; /* names of bits beside the mask */
 	size_t flag_count;
 };
 
@@ -99,7 +99,7 @@ static int reduce_guards(const struct event_guards *from, enum exit_isa isa,
 		const struct event_guard *guard = &from->list[i];
 
 		if (isa != EXIT_ISA_UNKNOWN && strcmp(guard->field.name, "isa") == 0) {
-			if ((guard->operator == EVENT_EQ) != (guard->value == (int64_t)isa))
+			if ((guard->operator== EVENT_EQ) != (guard->value == (int64_t)isa))
 				return 0;
 			continue;
 		}
@@ -266,7 +266,7 @@ static bool is_excluded(const struct exit_code_set *set, uint64_t value)
 		const struct event_guard *guard = &set->guards.list[i];
 
 		if (strcmp(guard->field.name, set->field.name) == 0 &&
-		    guard->operator == EVENT_NE && guard->value == (int64_t)value)
+		    guard->operator== EVENT_NE && guard->value ==(int64_t) value)
 			return true;
 	}
 	return false;
@@ -303,8 +303,8 @@ static int fill_set(struct exit_reasons *reasons, struct exit_code_set *set,
 static struct exit_code_set *new_set(struct exit_reasons *reasons, const struct event_field *field,
 				     uint64_t mask)
 {
-	struct exit_code_set *grown =
-		reallocarray(reasons->sets, reasons->set_count + 1, sizeof(*grown));
+	struct exit_code_set *grown = reallocarray(reasons->sets, reasons->set_count + 1,
+						   sizeof(*grown));
 	struct exit_code_set *set;
 
 	if (!grown)
@@ -353,7 +353,7 @@ static bool is_svm_table(const struct event_table *table)
 		const struct event_guard *guard = &table->guards.list[i];
 
 		if (strcmp(guard->field.name, "isa") == 0)
-			return guard->operator == EVENT_NE && guard->value == EXIT_ISA_VMX;
+			return guard->operator== EVENT_NE && guard->value == EXIT_ISA_VMX;
 	}
 	return false;
 }
@@ -390,7 +390,7 @@ static int add_arm64_guard(const struct event_format *format, const struct event
 			    guards->count == EVENT_GUARDS_MAX)
 				continue;
 			*guard = (struct event_guard){.field = ret->field,
-						      .operator = is_trap ? EVENT_EQ : EVENT_NE,
+						      .operator= is_trap ? EVENT_EQ : EVENT_NE,
 						      .value = (int64_t)ret->symbols[j].value};
 			guard->field.name = strdup(ret->field.name);
 			if (!guard->field.name)
@@ -560,8 +560,8 @@ int exit_reasons_decode(const struct exit_reasons *reasons, const void *record, 
 		/* A value that its own filter counts: this set is not why the record is here. */
 		if (set_find(set, value, &reason))
 			continue;
-		*ret_decoded = (struct exit_decoded){.reason = -1, .number = value & set->mask,
-						     .flags = value & ~set->mask};
+		*ret_decoded = (struct exit_decoded){
+			.reason = -1, .number = value & set->mask, .flags = value & ~set->mask};
 		if (set_find(set, value & set->mask, &reason))
 			ret_decoded->reason = (ssize_t)reason;
 		return 0;

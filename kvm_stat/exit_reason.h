@@ -11,23 +11,23 @@
 enum exit_isa { EXIT_ISA_UNKNOWN, EXIT_ISA_VMX = 1, EXIT_ISA_SVM = 2 };
 
 struct exit_reason {
-	char *name;	/* without blanks, in upstream's spelling where it has one */
-	char *filter;	/* for PERF_EVENT_IOC_SET_FILTER: records of this reason and no flag bits */
+	char *name;   /* without blanks, in upstream's spelling where it has one */
+	char *filter; /* for PERF_EVENT_IOC_SET_FILTER: records of this reason and no flag bits */
 };
 
 struct exit_reasons {
 	struct exit_reason *list;
 	size_t count;
-	char *rest_filter;	/* records that no reason's filter takes */
-	struct exit_code_set *sets;	/* private to exit_reason.c */
+	char *rest_filter;          /* records that no reason's filter takes */
+	struct exit_code_set *sets; /* private to exit_reason.c */
 	size_t set_count;
 };
 
 /* What a record of the rest turned out to be. */
 struct exit_decoded {
-	ssize_t reason;		/* index into list, or -1: only the number is known */
-	uint64_t number;	/* of the reason, without flag bits */
-	uint64_t flags;		/* bits beside the reason, such as VMX' bit 31, failed entry */
+	ssize_t reason;  /* index into list, or -1: only the number is known */
+	uint64_t number; /* of the reason, without flag bits */
+	uint64_t flags;  /* bits beside the reason, such as VMX' bit 31, failed entry */
 };
 
 /* Whether tracepoint `name` tells reasons of exits. */
@@ -40,8 +40,8 @@ bool exit_reasons_apply(const char *name);
  * with exit_reasons_free().
  */
 int exit_reasons_build(const char *event, const struct event_format *format, enum exit_isa isa,
-		       const struct event_format *exit_format, struct exit_reasons **ret_reasons)
-	must_check;
+		       const struct event_format *exit_format,
+		       struct exit_reasons **ret_reasons) must_check;
 
 /* Frees the reasons; NULL is fine. */
 void exit_reasons_free(struct exit_reasons *reasons);

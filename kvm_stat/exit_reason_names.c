@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kvm_stat/exit_reason_names.h"
 
+/* Many to a line, to be read as tables. */
+/* clang-format off */
+
 const struct reason_name svm_reason_names[] = {
 	{0x000, "READ_CR0"}, {0x002, "READ_CR2"}, {0x003, "READ_CR3"}, {0x004, "READ_CR4"},
 	{0x008, "READ_CR8"}, {0x010, "WRITE_CR0"}, {0x012, "WRITE_CR2"}, {0x013, "WRITE_CR3"},

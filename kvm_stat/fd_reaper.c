@@ -47,7 +47,7 @@ static _Noreturn void close_as_the_last(const int *fds, size_t count, const int 
 	while (read(gate[0], &ignored, 1) < 0 && errno == EINTR)
 		;
 	close_all_others(fds, count);
-	_exit(0);	/* closes the rest */
+	_exit(0); /* closes the rest */
 }
 
 void fd_reaper_close(int *fds, size_t count)

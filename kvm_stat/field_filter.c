@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MATCH_LIMIT 100000	/* steps: field names are short, anything dearer is a mistake */
+#define MATCH_LIMIT 100000 /* steps: field names are short, anything dearer is a mistake */
 
 struct field_filter {
 	char *pattern;
@@ -37,7 +37,8 @@ int field_filter_compile(const char *pattern, struct field_filter **ret_filter, 
 	if (!filter)
 		return -ENOMEM;
 	filter->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-				     PCRE2_ANCHORED | PCRE2_NEVER_BACKSLASH_C, &number, &offset, NULL);
+				     PCRE2_ANCHORED | PCRE2_NEVER_BACKSLASH_C, &number, &offset,
+				     NULL);
 	if (!filter->code) {
 		free(filter);
 		return compile_error(number, offset, ret_why);

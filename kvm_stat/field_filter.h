@@ -13,8 +13,8 @@ struct field_filter;
  * everything. Returns 0 and *ret_filter (field_filter_free()); or -EINVAL and *ret_why, a sentence
  * to be freed; or -ENOMEM.
  */
-int field_filter_compile(const char *pattern, struct field_filter **ret_filter, char **ret_why)
-	must_check;
+int field_filter_compile(const char *pattern, struct field_filter **ret_filter,
+			 char **ret_why) must_check;
 
 /* Frees a filter; NULL is fine. */
 void field_filter_free(struct field_filter *filter);

@@ -41,8 +41,7 @@ static int compare_guests(const void *a, const void *b)
 	return (left->pid > right->pid) - (left->pid < right->pid);
 }
 
-static int add_guest_of_vm(const struct host_root *root, struct guests *guests,
-			   const struct vm *vm)
+static int add_guest_of_vm(const struct host_root *root, struct guests *guests, const struct vm *vm)
 {
 	pid_t pid = vm->pid > 0 ? vm->pid : vm->tid;
 	char *raw_name;
@@ -91,9 +90,9 @@ const struct guest *guests_find_pid(const struct guests *guests, pid_t pid)
 {
 	struct guest key = {.pid = pid};
 
-	return guests->count ? bsearch(&key, guests->list, guests->count, sizeof(key),
-				       compare_guests)
-			     : NULL;
+	return guests->count
+		       ? bsearch(&key, guests->list, guests->count, sizeof(key), compare_guests)
+		       : NULL;
 }
 
 size_t guests_find_name(const struct guests *guests, const char *name, pid_t *ret_pid)

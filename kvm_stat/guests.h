@@ -6,12 +6,12 @@
 
 struct guest {
 	pid_t pid;
-	char *name;	/* clean for terminals; the name's own bytes are in `raw_name` */
+	char *name; /* clean for terminals; the name's own bytes are in `raw_name` */
 	char *raw_name;
 };
 
 struct guests {
-	struct guest *list;	/* ascending by pid, each process once */
+	struct guest *list; /* ascending by pid, each process once */
 	size_t count;
 };
 

@@ -11,15 +11,15 @@
 #include "kvm_stat/output.h"
 #include "kvm_stat/signals.h"
 
-#define BANNER_EVERY 20	/* records */
+#define BANNER_EVERY 20 /* records */
 
 struct log {
 	struct log_file file;
 	struct log_columns columns;
 	bool csv;
-	uint64_t records;	/* in this file */
-	uint64_t total;		/* ever */
-	bool banner_due;	/* the columns changed, or enough records went by */
+	uint64_t records; /* in this file */
+	uint64_t total;   /* ever */
+	bool banner_due;  /* the columns changed, or enough records went by */
 };
 
 static int write_memory(struct log *log, FILE *stream, char **text, const size_t *length)
@@ -103,7 +103,8 @@ static int report_write(const struct options *options, int error)
 
 	if (error == -ENOTSUP)
 		message_error("cannot log to %s: it is neither a file nor a character device; "
-			      "use -l and redirect the output", where);
+			      "use -l and redirect the output",
+			      where);
 	else
 		message_error("cannot log to %s: %s", where, strerror(-error));
 	return 1;

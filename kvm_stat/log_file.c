@@ -11,7 +11,7 @@
 
 /* O_NONBLOCK: opening a FIFO without a reader must fail instead of waiting. */
 #define LOG_FLAGS (O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-#define LOG_MODE  0666	/* less the umask */
+#define LOG_MODE  0666 /* less the umask */
 
 static int open_path(const char *path)
 {
@@ -43,9 +43,9 @@ int log_file_open(struct log_file *file, const char *path)
 	int fd, r;
 
 	if (!path) {
-		*file = (struct log_file){
-			.fd = STDOUT_FILENO,
-			.regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode)};
+		*file = (struct log_file){.fd = STDOUT_FILENO,
+					  .regular = fstat(STDOUT_FILENO, &st) == 0 &&
+						     S_ISREG(st.st_mode)};
 		return 0;
 	}
 	fd = open_path(path);
@@ -106,7 +106,7 @@ int log_file_write(struct log_file *file, const char *text, size_t length)
 		}
 	}
 	if (error && done && end >= 0 && ftruncate(file->fd, end) < 0)
-		return error;	/* the first error is the one to tell */
+		return error; /* the first error is the one to tell */
 	return error;
 }
 
@@ -114,7 +114,6 @@ bool log_file_begins_with(const struct log_file *file, const char *text, size_t 
 {
 	cleanup_free char *start = malloc(length ? length : 1);
 
-	return start && file->regular &&
-	       pread(file->fd, start, length, 0) == (ssize_t)length &&
+	return start && file->regular && pread(file->fd, start, length, 0) == (ssize_t)length &&
 	       memcmp(start, text, length) == 0;
 }

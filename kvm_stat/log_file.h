@@ -8,7 +8,7 @@
 #include "host/cleanup.h"
 
 struct log_file {
-	const char *path;	/* borrowed; NULL: standard output */
+	const char *path; /* borrowed; NULL: standard output */
 	int fd;
 	bool regular;
 };

@@ -19,7 +19,7 @@ static const struct option long_options[] = {
 	{"once", no_argument, NULL, '1'},
 	{"batch", no_argument, NULL, '1'},
 	{"csv", no_argument, NULL, 'c'},
-	{"c", no_argument, NULL, 'c'},	/* was unambiguous before there was --count */
+	{"c", no_argument, NULL, 'c'}, /* was unambiguous before there was --count */
 	{"debugfs", no_argument, NULL, 'd'},
 	{"fields", required_argument, NULL, 'f'},
 	{"guest", required_argument, NULL, 'g'},
@@ -111,7 +111,7 @@ static int parse_pid(const char *text, struct options *options)
 		return usage_error();
 	}
 	options->pid = (pid_t)pid;
-	options->guest = NULL;	/* of -g and -p the later one counts */
+	options->guest = NULL; /* of -g and -p the later one counts */
 	return 0;
 }
 
@@ -232,7 +232,7 @@ static int apply(int option, char *argv[], struct options *options)
 		break;
 	case OPT_VERSION:
 		return print_version();
-	default:	/* getopt has said what is wrong */
+	default: /* getopt has said what is wrong */
 		return usage_error();
 	}
 	return status ? status : -1;
@@ -267,7 +267,7 @@ int options_parse(int argc, char *argv[], struct options *ret_options, int *ret_
 	struct options options = {.fields = "", .delay = DELAY_DEFAULT};
 	int option, status = -1;
 
-	optind = 0;	/* glibc: start anew, also after an earlier call */
+	optind = 0; /* glibc: start anew, also after an earlier call */
 	while (status < 0 &&
 	       (option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
 		status = apply(option, argv, &options);

@@ -8,31 +8,31 @@
 
 #include "host/cleanup.h"
 
-#define DELAY_DEFAULT 3.0	/* seconds */
+#define DELAY_DEFAULT 3.0 /* seconds */
 #define DELAY_MIN     0.1
-#define DELAY_MAX     25.5	/* upstream's curses counts tenths of a second in a byte */
+#define DELAY_MAX     25.5 /* upstream's curses counts tenths of a second in a byte */
 
 enum mode {
 	MODE_SCREEN,
-	MODE_BATCH,		/* -1 */
-	MODE_LOG,		/* -l, -L */
-	MODE_LIST_FIELDS,	/* -f help */
+	MODE_BATCH,       /* -1 */
+	MODE_LOG,         /* -l, -L */
+	MODE_LIST_FIELDS, /* -f help */
 };
 
 struct options {
 	enum mode mode;
-	bool csv;		/* -c */
-	bool skip_zero;		/* -z */
-	bool include_past;	/* -i */
-	bool waits_for_kvm;	/* -L: a logger may start before kvm is loaded */
-	unsigned int sources;	/* set of enum source_kind that the user insists on; 0: the best */
-	const char *fields;	/* -f; "" for all */
-	const char *guest;	/* -g; NULL when -p came later or neither was given */
-	pid_t pid;		/* -p; 0 for all */
-	const char *log_file;	/* -L; NULL: stdout */
-	const char *sysroot;	/* NULL: this host */
-	double delay;		/* -s, seconds */
-	uint64_t count;		/* --count: samples, records or refreshes; 0: without end */
+	bool csv;             /* -c */
+	bool skip_zero;       /* -z */
+	bool include_past;    /* -i */
+	bool waits_for_kvm;   /* -L: a logger may start before kvm is loaded */
+	unsigned int sources; /* set of enum source_kind that the user insists on; 0: the best */
+	const char *fields;   /* -f; "" for all */
+	const char *guest;    /* -g; NULL when -p came later or neither was given */
+	pid_t pid;            /* -p; 0 for all */
+	const char *log_file; /* -L; NULL: stdout */
+	const char *sysroot;  /* NULL: this host */
+	double delay;         /* -s, seconds */
+	uint64_t count;       /* --count: samples, records or refreshes; 0: without end */
 };
 
 /*

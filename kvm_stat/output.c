@@ -51,8 +51,7 @@ int log_columns_set(struct log_columns *columns, const struct rates *rates)
 	return 0;
 }
 
-static int compare_column(const struct log_columns *columns, size_t column,
-			  const struct rate *rate)
+static int compare_column(const struct log_columns *columns, size_t column, const struct rate *rate)
 {
 	int r = strcmp(columns->names[column], rate->name);
 

@@ -12,8 +12,8 @@ void output_batch(FILE *stream, const struct rates *rates);
 
 /* The columns of a log. */
 struct log_columns {
-	char **names;		/* "name" */
-	char **parents;		/* of each, "" for none */
+	char **names;   /* "name" */
+	char **parents; /* of each, "" for none */
 	size_t count;
 };
 

@@ -15,14 +15,14 @@
  * (perf_event_validate_size()): more counters become several groups.
  */
 #define GROUP_MAX  1024
-#define RING_PAGES 8	/* data pages of the ring for sampled counters; a power of two */
+#define RING_PAGES 8 /* data pages of the ring for sampled counters; a power of two */
 
 struct perf_group {
 	struct perf_target target;
 	int *fds;
 	size_t count;
-	struct perf_event_mmap_page *ring;	/* or NULL */
-	size_t ring_size;			/* with its control page */
+	struct perf_event_mmap_page *ring; /* or NULL */
+	size_t ring_size;                  /* with its control page */
 	int ring_fd;
 };
 
@@ -42,7 +42,7 @@ static int open_counter(const struct perf_counter *counter, struct perf_target t
 	if (sampled) {
 		attr.sample_period = 1;
 		attr.sample_type = PERF_SAMPLE_RAW;
-		attr.watermark = 1;	/* nobody polls: never wake anybody up */
+		attr.watermark = 1; /* nobody polls: never wake anybody up */
 		attr.wakeup_watermark = UINT32_MAX;
 	}
 	fd = (int)syscall(SYS_perf_event_open, &attr, target.tid, target.cpu, leader,
@@ -148,7 +148,8 @@ int perf_group_read(struct perf_group *group, uint64_t *values)
 	size_t start, i;
 
 	for (start = 0; start < group->count; start += GROUP_MAX) {
-		size_t members = group->count - start < GROUP_MAX ? group->count - start : GROUP_MAX;
+		size_t members = group->count - start < GROUP_MAX ? group->count - start
+								  : GROUP_MAX;
 		ssize_t n = read(group->fds[start], &data, sizeof(data));
 
 		if (n < 0)
@@ -192,7 +193,7 @@ void perf_group_drain(struct perf_group *group,
 
 		copy_out(group, tail, &start.header, sizeof(start.header));
 		if (start.header.size < sizeof(start.header))
-			break;	/* cannot be: rather stop than walk on the spot */
+			break; /* cannot be: rather stop than walk on the spot */
 		if (start.header.type == PERF_RECORD_SAMPLE &&
 		    start.header.size >= sizeof(start.header) + sizeof(start.raw_size)) {
 			copy_out(group, tail + sizeof(start.header), &start.raw_size,
@@ -217,6 +218,10 @@ size_t perf_group_release(struct perf_group *group, int *fds)
 {
 	size_t count = group->count;
 
+	if (!fds) {
+		close_fds(group);
+		return count;
+	}
 	if (group->ring)
 		munmap(group->ring, group->ring_size);
 	memcpy(fds, group->fds, count * sizeof(*fds));

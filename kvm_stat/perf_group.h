@@ -11,16 +11,16 @@
 
 /* One thing to count. */
 struct perf_counter {
-	uint64_t tracepoint;	/* its id, from the file "id" */
-	const char *filter;	/* of its fields, or NULL; borrowed */
-	bool sampled;		/* records reach perf_group_drain(), as far as there is room */
+	uint64_t tracepoint; /* its id, from the file "id" */
+	const char *filter;  /* of its fields, or NULL; borrowed */
+	bool sampled;        /* records reach perf_group_drain(), as far as there is room */
 };
 
 /* Where to count: one CPU with every thread, or one thread on every CPU. */
 struct perf_target {
-	int cpu;		/* -1 with a thread */
-	pid_t tid;		/* -1 with a CPU */
-	pid_t guest;		/* for the caller: the process that `tid` belongs to, or 0 */
+	int cpu;     /* -1 with a thread */
+	pid_t tid;   /* -1 with a CPU */
+	pid_t guest; /* for the caller: the process that `tid` belongs to, or 0 */
 };
 
 struct perf_group;
@@ -52,5 +52,8 @@ void perf_group_drain(struct perf_group *group,
 /* How many descriptors the group holds. */
 size_t perf_group_fd_count(const struct perf_group *group);
 
-/* Frees the group and appends its descriptors to fds[], for the caller to close. */
+/*
+ * Frees the group and writes its descriptors to fds[], for the caller to close; they are closed
+ * here and now when fds is NULL. Returns how many there were.
+ */
 size_t perf_group_release(struct perf_group *group, int *fds);

@@ -26,8 +26,7 @@ int rates_update(struct rates *rates, struct sample *now)
 	rates->count = now->count;
 	rates->first = rates->before.time_ns == 0;
 	rates->partial = now->partial;
-	rates->seconds =
-		rates->first ? 0 : (double)(now->time_ns - rates->before.time_ns) / 1e9;
+	rates->seconds = rates->first ? 0 : (double)(now->time_ns - rates->before.time_ns) / 1e9;
 	for (i = 0; i < now->count; i++) {
 		const struct sample_row *row = &now->rows[i];
 		const struct sample_row *before = NULL;
@@ -39,8 +38,11 @@ int rates_update(struct rates *rates, struct sample *now)
 		if (old < rates->before.count &&
 		    sample_row_compare(&rates->before.rows[old], row) == 0)
 			before = &rates->before.rows[old];
-		*rate = (struct rate){.name = row->name, .parent = row->parent, .kind = row->kind,
-				      .guest = row->guest, .total = row->value,
+		*rate = (struct rate){.name = row->name,
+				      .parent = row->parent,
+				      .kind = row->kind,
+				      .guest = row->guest,
+				      .total = row->value,
 				      .delta = difference(row, before)};
 		if (rates->seconds > 0)
 			rate->per_second = (double)rate->delta / rates->seconds;

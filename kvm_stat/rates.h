@@ -5,21 +5,21 @@
 #include "kvm_stat/sample.h"
 
 struct rate {
-	const char *name, *parent;	/* as in struct sample_row */
+	const char *name, *parent; /* as in struct sample_row */
 	enum field_kind kind;
 	pid_t guest;
-	uint64_t total;		/* since start or reset; a gauge's state */
-	int64_t delta;		/* since the sample before; negative for gauges only */
-	double per_second;	/* delta by the time between both samples */
+	uint64_t total;    /* since start or reset; a gauge's state */
+	int64_t delta;     /* since the sample before; negative for gauges only */
+	double per_second; /* delta by the time between both samples */
 };
 
 struct rates {
-	struct rate *rows;	/* in the order of sample_sort() */
+	struct rate *rows; /* in the order of sample_sort() */
 	size_t count;
-	double seconds;		/* between both samples; 0 with the first one */
-	bool first;		/* there was no sample before: all deltas are since start or reset */
-	bool partial;		/* as in struct sample */
-	struct sample before;	/* owned by rates.c */
+	double seconds;       /* between both samples; 0 with the first one */
+	bool first;           /* there was no sample before: all deltas are since start or reset */
+	bool partial;         /* as in struct sample */
+	struct sample before; /* owned by rates.c */
 };
 
 /*

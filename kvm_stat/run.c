@@ -16,7 +16,7 @@
 #include "kvm_stat/signals.h"
 #include "kvm_stat/tui.h"
 
-#define SECOND 1000000000U	/* ns */
+#define SECOND 1000000000U /* ns */
 
 struct names {
 	char **list;
@@ -83,7 +83,7 @@ static int batch(struct session *session, const struct options *options, int sig
 			putchar('\n');
 		output_batch(stdout, &session->rates);
 		if (fflush(stdout))
-			return 1;	/* stdout_close() says why */
+			return 1; /* stdout_close() says why */
 	}
 	if (r < 0)
 		message_error("cannot read the counters: %s", strerror(-r));

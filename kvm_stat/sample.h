@@ -10,9 +10,9 @@
 
 /* What a value means, so that unlike things are never added or shown alike. */
 enum field_kind {
-	FIELD_EVENTS,	/* counts something that happens; only these enter totals and percentages */
-	FIELD_TIME,	/* nanoseconds that add up, such as halt_wait_ns */
-	FIELD_GAUGE,	/* a state now, such as pages_4k; the total is the state itself */
+	FIELD_EVENTS, /* counts something that happens; only these enter totals and percentages */
+	FIELD_TIME,   /* nanoseconds that add up, such as halt_wait_ns */
+	FIELD_GAUGE,  /* a state now, such as pages_4k; the total is the state itself */
 };
 
 /*
@@ -22,15 +22,15 @@ enum field_kind {
  */
 struct sample_row {
 	const char *name;
-	const char *parent;	/* of an exit reason: its tracepoint; else NULL */
+	const char *parent; /* of an exit reason: its tracepoint; else NULL */
 	enum field_kind kind;
 	pid_t guest;
-	uint64_t value;		/* since start, reset or select; a gauge's state */
+	uint64_t value; /* since start, reset or select; a gauge's state */
 };
 
 struct sample {
-	uint64_t time_ns;	/* CLOCK_MONOTONIC */
-	bool partial;		/* a guest ended: what it did last could not be read */
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
+	bool partial;     /* a guest ended: what it did last could not be read */
 	struct sample_row *rows;
 	size_t count, room;
 };

@@ -84,10 +84,9 @@ static int open_source(struct session *session, enum source_kind kind,
 {
 	struct source *source = NULL;
 	struct source_health health;
-	int r = kind == SOURCE_DEBUGFS
-			? source_debugfs_open(&session->root, options->include_past, &source,
-					      ret_error)
-			: source_tracepoint_open(&session->root, &source, ret_error);
+	int r = kind == SOURCE_DEBUGFS ? source_debugfs_open(&session->root, options->include_past,
+							     &source, ret_error)
+				       : source_tracepoint_open(&session->root, &source, ret_error);
 
 	if (r == 0 && options->mode != MODE_LIST_FIELDS)
 		r = source_select(source, &session->selection, ret_error);
@@ -100,8 +99,7 @@ static int open_source(struct session *session, enum source_kind kind,
 		say(false, diagnose_health(&session->root, kind, &health));
 	session->unreadable[session->source_count] = health.unreadable;
 	if (health.unreadable && health.unreadable == health.fields) {
-		*ret_error = (struct source_error){.error = health.error,
-						   .step = SOURCE_STEP_READ};
+		*ret_error = (struct source_error){.error = health.error, .step = SOURCE_STEP_READ};
 		source_close(source);
 		return health.error;
 	}

@@ -13,11 +13,11 @@ struct session {
 	struct host_root root;
 	struct source *sources[SESSION_SOURCES_MAX];
 	size_t source_count;
-	size_t unreadable[SESSION_SOURCES_MAX];	/* fields, as was said last */
-	struct field_filter *filter;	/* owned; NULL: no filter */
-	char *by_guest;			/* owned; as selection.by_guest */
-	struct selection selection;	/* filter and by_guest point to the two above */
-	struct guests guests;		/* as of the last session_update_guests() */
+	size_t unreadable[SESSION_SOURCES_MAX]; /* fields, as was said last */
+	struct field_filter *filter;            /* owned; NULL: no filter */
+	char *by_guest;                         /* owned; as selection.by_guest */
+	struct selection selection;             /* filter and by_guest point to the two above */
+	struct guests guests;                   /* as of the last session_update_guests() */
 	struct sample sample;
 	struct rates rates;
 };

@@ -17,15 +17,15 @@ enum source_kind {
 
 /* What shall be counted. */
 struct selection {
-	const struct field_filter *filter;	/* NULL: every field */
-	pid_t pid;		/* 0: all guests; else the process of one */
-	bool children;		/* also the exit reasons below their tracepoints */
+	const struct field_filter *filter; /* NULL: every field */
+	pid_t pid;                         /* 0: all guests; else the process of one */
+	bool children;                     /* also the exit reasons below their tracepoints */
 	/*
 	 * Not NULL: only the field of this name, one row for each guest. Otherwise one row for
 	 * each field.
 	 */
 	const char *by_guest;
-	bool fixed_rows;	/* reasons without a name count as "(other)" instead of by number */
+	bool fixed_rows; /* reasons without a name count as "(other)" instead of by number */
 	/*
 	 * debugfs: read each guest's own files, so that the end of a guest costs only that guest's
 	 * last moments. Otherwise the kernel's sums are read, which is a hundred times cheaper with
@@ -36,21 +36,21 @@ struct selection {
 
 /* Why a source cannot be used: the errno, and the step that had it. */
 struct source_error {
-	int error;		/* negative errno */
+	int error; /* negative errno */
 	enum source_step {
-		SOURCE_STEP_FIND,	/* the file system or its directory */
-		SOURCE_STEP_READ,	/* the files in it */
-		SOURCE_STEP_COUNT,	/* perf_event_open(2) and its ioctls */
-		SOURCE_STEP_LIMIT,	/* RLIMIT_NOFILE: `wanted` descriptors */
+		SOURCE_STEP_FIND,  /* the file system or its directory */
+		SOURCE_STEP_READ,  /* the files in it */
+		SOURCE_STEP_COUNT, /* perf_event_open(2) and its ioctls */
+		SOURCE_STEP_LIMIT, /* RLIMIT_NOFILE: `wanted` descriptors */
 	} step;
 	size_t wanted;
 };
 
 /* How much of what was selected a source can read. */
 struct source_health {
-	size_t fields;		/* that exist */
-	size_t unreadable;	/* of them; they have no row */
-	int error;		/* negative errno of the first unreadable one, or 0 */
+	size_t fields;     /* that exist */
+	size_t unreadable; /* of them; they have no row */
+	int error;         /* negative errno of the first unreadable one, or 0 */
 };
 
 struct source;
@@ -76,8 +76,8 @@ struct source {
  * counted so far instead of 0. Nothing is counted before source_select(). Returns 0 or negative
  * with *ret_error set.
  */
-int source_debugfs_open(const struct host_root *root, bool include_past,
-			struct source **ret_source, struct source_error *ret_error) must_check;
+int source_debugfs_open(const struct host_root *root, bool include_past, struct source **ret_source,
+			struct source_error *ret_error) must_check;
 
 /* Opens the kernel's tracepoints of KVM, counted by perf. Returns as source_debugfs_open(). */
 int source_tracepoint_open(const struct host_root *root, struct source **ret_source,

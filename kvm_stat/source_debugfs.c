@@ -15,20 +15,20 @@
 
 struct stat_field {
 	char *name;
-	const char *parent;	/* s390: instruction_* are part of exit_instruction */
+	const char *parent; /* s390: instruction_* are part of exit_instruction */
 	enum field_kind kind;
 	bool selected;
-	int error;		/* negative errno: cannot be read, has no row */
+	int error; /* negative errno: cannot be read, has no row */
 	uint64_t total;
-	uint64_t last_sum;	/* what the kernel's sum was last */
+	uint64_t last_sum; /* what the kernel's sum was last */
 };
 
 /* What one VM's files said last. */
 struct vm_state {
 	struct vm vm;
-	bool read;		/* it has been read since the selection began */
-	uint64_t *last;		/* by field */
-	uint64_t *total;	/* by field */
+	bool read;       /* it has been read since the selection began */
+	uint64_t *last;  /* by field */
+	uint64_t *total; /* by field */
 };
 
 struct debugfs_source {
@@ -36,10 +36,10 @@ struct debugfs_source {
 	const struct host_root *root;
 	int kvm_fd;
 	bool include_past;
-	bool started;		/* the first sample after select or reset was taken */
+	bool started; /* the first sample after select or reset was taken */
 	struct stat_field *fields;
 	size_t field_count;
-	struct vm_state *states;	/* in the order of vms */
+	struct vm_state *states; /* in the order of vms */
 	struct vm_list vms;
 	pid_t pid;
 	bool by_guest, each_guest;
@@ -104,8 +104,8 @@ static int add_field(struct debugfs_source *debugfs, const char *name, mode_t mo
 		free(copy);
 		return -ENOMEM;
 	}
-	grown[debugfs->field_count++] =
-		(struct stat_field){.name = copy, .kind = kind_of(name, mode)};
+	grown[debugfs->field_count++] = (struct stat_field){.name = copy,
+							    .kind = kind_of(name, mode)};
 	return 0;
 }
 
@@ -243,11 +243,11 @@ static int debugfs_select(struct source *source, const struct selection *selecti
 static void count_up(uint64_t *total, uint64_t *last, uint64_t value, enum field_kind kind)
 {
 	if (kind == FIELD_GAUGE)
-		*total += value;	/* the caller starts gauges from 0 in every sample */
+		*total += value; /* the caller starts gauges from 0 in every sample */
 	else if (value >= *last)
 		*total += value - *last;
 	else
-		*total += value;	/* somebody cleared the file by writing to it */
+		*total += value; /* somebody cleared the file by writing to it */
 	*last = value;
 }
 
@@ -374,10 +374,10 @@ static int add_guest_row(struct sample *sample, const struct debugfs_source *deb
 
 		if (!field->selected || field->error)
 			continue;
-		r = sample_add(sample,
-			       (struct sample_row){.name = field->name, .kind = field->kind,
-						   .guest = guest_of(&state->vm),
-						   .value = state->total[i]});
+		r = sample_add(sample, (struct sample_row){.name = field->name,
+							   .kind = field->kind,
+							   .guest = guest_of(&state->vm),
+							   .value = state->total[i]});
 		if (r < 0)
 			return r;
 	}
@@ -522,8 +522,8 @@ static const struct source_ops debugfs_ops = {
 	.close = debugfs_close,
 };
 
-int source_debugfs_open(const struct host_root *root, bool include_past,
-			struct source **ret_source, struct source_error *ret_error)
+int source_debugfs_open(const struct host_root *root, bool include_past, struct source **ret_source,
+			struct source_error *ret_error)
 {
 	struct debugfs_source *debugfs = calloc(1, sizeof(*debugfs));
 	int r = -ENOMEM;
