@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Each shell accepts its completion, and bash's gives what it should.
+# shellcheck source=tests/lint/lib.sh
+. "${0%/*}/lib.sh"
+
+cd packaging/completions
+for file in *.bash; do
+	bash -n "$file" || complain "$file"
+done
+for file in _*; do
+	zsh -n "$file" || complain "$file"
+	[ "$(head -n 1 "$file")" = "#compdef ${file#_}" ] || complain "$file: no #compdef"
+done
+for file in *.fish; do
+	fish --no-execute "$file" || complain "$file"
+done
+
+# expect WORD... => REPLY...: completes the last word.
+expect() {
+	local -a words=() COMPREPLY=()
+	while [ "$1" != "=>" ]; do
+		words+=("$1")
+		shift
+	done
+	shift
+	COMP_WORDS=("${words[@]}")
+	COMP_CWORD=$((${#words[@]} - 1))
+	_kvm_stat
+	[ "${COMPREPLY[*]}" = "$*" ] ||
+		complain "completing '${words[*]}' gives '${COMPREPLY[*]}' instead of '$*'"
+}
+
+# There is no completion going on that it could change.
+compopt() {
+	:
+}
+
+# shellcheck source=packaging/completions/kvm_stat.bash
+. ./kvm_stat.bash
+expect kvm_stat --trace '=>' --tracepoints
+expect kvm_stat -1 --sk '=>' --skip-zero-records
+expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
+expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
+expect kvm_stat --source '=' t '=>' tracepoints
+expect kvm_stat -L _kvm '=>' _kvm_stat
+expect kvm_stat -p '' '=>' ''
+expect kvm_stat x '=>' ''
+finish

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every man page is made by scdoc, accepted by mandoc and groff, and has the usual sections.
+# shellcheck source=tests/lint/lib.sh
+. "${0%/*}/lib.sh"
+
+files -path './man/*.scd'
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+for source in "${FILES[@]}"; do
+	name=${source##*/}
+	name=${name%.scd}
+	page=$directory/$name
+	if ! scdoc <"$source" >"$page"; then
+		complain "$source: scdoc"
+		continue
+	fi
+	# scdoc itself puts empty paragraphs around each heading and list.
+	found=$(mandoc -T lint -W warning "$page" | grep -v 'skipping paragraph macro: PP') || true
+	[ -z "$found" ] || complain "$source: mandoc:" "$found"
+	mandoc -T utf8 "$page" >/dev/null || complain "$source: mandoc"
+	for section in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' 'SEE ALSO'; do
+		grep -qx "# $section" "$source" || complain "$source: no section $section"
+	done
+	grep -q "man_page(${name%.*} ${name##*.})" man/CMakeLists.txt ||
+		complain "$source is not in man/CMakeLists.txt"
+done
+finish
