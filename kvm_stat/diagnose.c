@@ -13,20 +13,24 @@ static bool is_refusal(int error)
 	return error == -EACCES || error == -EPERM;
 }
 
-/* Why reading was refused. Lockdown holds for root too, so it is asked first. */
-static const char *why_refused(const struct host_root *root)
+/*
+ * Why reading was refused. Lockdown holds for root too and says EPERM; the permission bits, which
+ * let root alone in, say EACCES.
+ */
+static const char *why_refused(const struct host_root *root, int error)
 {
-	switch (kernel_lockdown(root)) {
-	case KERNEL_LOCKDOWN_INTEGRITY:
+	enum kernel_lockdown lockdown = kernel_lockdown(root);
+
+	if (error == -EACCES && geteuid() != 0)
+		return "only root may read it: try sudo";
+	if (error == -EPERM && lockdown == KERNEL_LOCKDOWN_INTEGRITY)
 		return "the kernel is locked down (integrity)";
-	case KERNEL_LOCKDOWN_CONFIDENTIALITY:
+	if (error == -EPERM && lockdown == KERNEL_LOCKDOWN_CONFIDENTIALITY)
 		return "the kernel is locked down (confidentiality)";
-	default:
-		break;
-	}
-	if (geteuid() != 0)
-		return "only root may; try sudo";
-	return "the kernel, a security module or a missing capability forbids it";
+	if (error == -EPERM && lockdown == KERNEL_LOCKDOWN_UNKNOWN)
+		return "probably the kernel is locked down (securityfs, which would tell, is not "
+		       "mounted)";
+	return "a security module or a missing capability forbids it";
 }
 
 static char *line(const char *format, ...) printf_like(1, 2);
@@ -94,7 +98,7 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 		return explain_missing(kind, error->error);
 	if (is_refusal(error->error))
 		return line("cannot read %s: %s: %s", name, strerror(-error->error),
-			    why_refused(root));
+			    why_refused(root, error->error));
 	return line("cannot read %s: %s", name, strerror(-error->error));
 }
 
@@ -109,7 +113,7 @@ char *diagnose_health(const struct host_root *root, enum source_kind kind,
 	if (is_refusal(health->error))
 		return line("cannot read %zu of %zu %s fields: %s: %s%s", health->unreadable,
 			    health->fields, source_name(kind), strerror(-health->error),
-			    why_refused(root), other);
+			    why_refused(root, health->error), other);
 	return line("cannot read %zu of %zu %s fields: %s", health->unreadable, health->fields,
 		    source_name(kind), strerror(-health->error));
 }

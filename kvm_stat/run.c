@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -160,6 +161,9 @@ int kvm_stat_run(int argc, char *argv[])
 	/* Without a terminal there is no screen: what scripts get is one batch. */
 	if (options.mode == MODE_SCREEN && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
 		options.mode = MODE_BATCH;
+	/* With a log file it means "open the file anew", also below nohup. */
+	if (options.log_file)
+		signal(SIGHUP, SIG_DFL);
 	signal_fd = signals_open();
 	if (signal_fd < 0) {
 		message_error("cannot watch signals: %s", strerror(-signal_fd));

@@ -18,9 +18,25 @@ static void say(bool is_error, char *text)
 	free(text);
 }
 
+static void say_ambiguous(const struct guests *guests, const char *name, size_t found)
+{
+	cleanup_free char *pids = NULL;
+	size_t i, length;
+	FILE *list = open_memstream(&pids, &length);
+
+	for (i = 0; list && i < guests->count; i++) {
+		if (strcmp(guests->list[i].raw_name, name) == 0)
+			fprintf(list, " %d", (int)guests->list[i].pid);
+	}
+	if (list)
+		fclose(list);
+	message_error("%zu guests by the name \"%s\" found (pids:%s): use -p to select one", found,
+		      name, pids ? pids : " unknown");
+}
+
 static int resolve_name(struct session *session, const char *name, pid_t *ret_pid)
 {
-	size_t i, found;
+	size_t found;
 	int r = session_update_guests(session);
 
 	if (r < 0) {
@@ -34,11 +50,7 @@ static int resolve_name(struct session *session, const char *name, pid_t *ret_pi
 		message_error("no guest by the name \"%s\" found", name);
 		return -ESRCH;
 	}
-	message_error("%zu guests by the name \"%s\" found: use -p to select one:", found, name);
-	for (i = 0; i < session->guests.count; i++) {
-		if (strcmp(session->guests.list[i].raw_name, name) == 0)
-			message_error("  pid %d", (int)session->guests.list[i].pid);
-	}
+	say_ambiguous(&session->guests, name, found);
 	return -EEXIST;
 }
 

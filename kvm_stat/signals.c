@@ -7,15 +7,24 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
+/* A signal that is blocked is queued even while it is ignored, so those are not blocked. */
+static void add_unless_ignored(sigset_t *set, int signal_number)
+{
+	struct sigaction action;
+
+	if (sigaction(signal_number, NULL, &action) < 0 || action.sa_handler != SIG_IGN)
+		sigaddset(set, signal_number);
+}
+
 int signals_open(void)
 {
 	sigset_t set;
 	int fd;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	add_unless_ignored(&set, SIGINT);
+	add_unless_ignored(&set, SIGTERM);
+	add_unless_ignored(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -7,8 +7,9 @@
 #include "host/cleanup.h"
 
 /*
- * Blocks SIGINT, SIGTERM and SIGHUP and returns a signalfd that reports them, or -errno. SIGPIPE
- * is ignored from here on: writing to a closed pipe is an error like any other.
+ * Blocks SIGINT, SIGTERM and SIGHUP and returns a signalfd that reports them, or -errno. What the
+ * caller ignores (nohup, background jobs) stays ignored. SIGPIPE is ignored from here on: writing
+ * to a closed pipe is an error like any other.
  */
 int signals_open(void) must_check;
 
