@@ -2,20 +2,38 @@
 #include "host/stdout.h"
 
 #include <errno.h>
+#include <stdio_ext.h>
 #include <string.h>
 
 #include "host/message.h"
 
-int stdout_close(int status)
+static void report(int error)
 {
-	int failed = ferror(stdout);
+	message_error("cannot write to standard output: %s", strerror(error ? error : EIO));
+}
+
+int stdout_flush(void)
+{
+	int error;
 
 	errno = 0;
+	if (!ferror(stdout) && fflush(stdout) == 0)
+		return 0;
+	error = errno ? errno : EIO;
+	report(error);
+	__fpurge(stdout);
+	clearerr(stdout);
+	return -error;
+}
+
+int stdout_close(int status)
+{
 	/* EBADF: started with stdout closed (">&-") and nothing was printed. */
-	if (fclose(stdout) && errno != EBADF)
-		failed = 1;
-	if (failed) {
-		message_error("cannot write to standard output: %s", strerror(errno ? errno : EIO));
+	if (stdout_flush() < 0)
+		status = status ? status : 1;
+	errno = 0;
+	if (fclose(stdout) && errno != EBADF) {
+		report(errno);
 		status = status ? status : 1;
 	}
 	if (fclose(stderr) && !status)

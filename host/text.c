@@ -117,6 +117,12 @@ int text_width(const char *clean)
 	return width;
 }
 
+bool text_is_field_name(const char *name)
+{
+	return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					   "0123456789_-.")];
+}
+
 int text_csv_write(FILE *stream, const char *text)
 {
 	bool quote = text[strcspn(text, ",\"\r\n")] != '\0';

@@ -2,6 +2,7 @@
 /* Text that guests, users or the kernel control, made safe for terminals and CSV. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "host/cleanup.h"
@@ -14,8 +15,8 @@
 char *text_clean(const char *text) must_check;
 
 /*
- * How many terminal columns clean text takes; without a UTF-8 locale every byte is one. Combining
- * characters take none.
+ * How many terminal columns clean text takes. Combining characters take none; a character that
+ * the locale does not know, as outside of a UTF-8 one, counts as one.
  */
 int text_width(const char *clean);
 
@@ -24,6 +25,12 @@ int text_width(const char *clean);
  * never splitting a character. *ret_width, when not NULL, is the columns they take.
  */
 size_t text_fit(const char *clean, int columns, int *ret_width);
+
+/*
+ * Whether `name` is what KVM calls its statistics and events: letters, digits, '_', '-' and '.'.
+ * Below --sysroot a directory may hold anything; nothing else becomes a row.
+ */
+bool text_is_field_name(const char *name);
 
 /*
  * Writes `text` as one CSV field (RFC 4180): quoted when it holds a comma, a quote or a line end;

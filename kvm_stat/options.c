@@ -204,9 +204,10 @@ static int apply(int option, char *argv[], struct options *options)
 		options->include_past = true;
 		break;
 	case 'l':
-		options->log_file = options->log_file ? options->log_file : "";
+		options->logs = true;
 		break;
 	case 'L':
+		options->logs = true;
 		options->log_file = value;
 		break;
 	case 'p':
@@ -241,23 +242,19 @@ static int apply(int option, char *argv[], struct options *options)
 /* Settles the mode and refuses what does not fit together. Returns -1 or the exit status. */
 static int settle(struct options *options)
 {
-	bool logs = options->log_file != NULL;
-
-	if (options->csv && !logs) {
+	if (options->csv && !options->logs) {
 		message_error("option -c/--csv requires -l/--log or -L/--log-to-file");
 		return 1;
 	}
-	if (options->skip_zero && !logs) {
+	if (options->skip_zero && !options->logs) {
 		message_error("option -z/--skip-zero-records requires -l/--log or "
 			      "-L/--log-to-file");
 		return 1;
 	}
 	if (strcmp(options->fields, "help") == 0)
 		options->mode = MODE_LIST_FIELDS;
-	else if (logs)
+	else if (options->logs)
 		options->mode = MODE_LOG;
-	if (logs && !*options->log_file)
-		options->log_file = NULL;
 	options->waits_for_kvm = options->mode == MODE_LOG && options->log_file;
 	return -1;
 }

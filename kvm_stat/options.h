@@ -29,6 +29,7 @@ struct options {
 	const char *fields;   /* -f; "" for all */
 	const char *guest;    /* -g; NULL when -p came later or neither was given */
 	pid_t pid;            /* -p; 0 for all */
+	bool logs;            /* -l or -L */
 	const char *log_file; /* -L; NULL: stdout */
 	const char *sysroot;  /* NULL: this host */
 	double delay;         /* -s, seconds */

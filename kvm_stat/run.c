@@ -83,8 +83,8 @@ static int batch(struct session *session, const struct options *options, int sig
 		if (i)
 			putchar('\n');
 		output_batch(stdout, &session->rates);
-		if (fflush(stdout))
-			return 1; /* stdout_close() says why */
+		if (stdout_flush() < 0)
+			return 1;
 	}
 	if (r < 0)
 		message_error("cannot read the counters: %s", strerror(-r));

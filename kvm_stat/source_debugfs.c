@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "host/mounts.h"
+#include "host/text.h"
 #include "host/vm.h"
 #include "kvm_stat/source.h"
 
@@ -136,7 +137,8 @@ static int list_fields(struct debugfs_source *debugfs)
 	while ((r = host_readdir(dir, &entry)) > 0) {
 		struct stat st;
 
-		if (fstatat(debugfs->kvm_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		if (!text_is_field_name(entry->d_name) ||
+		    fstatat(debugfs->kvm_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    !S_ISREG(st.st_mode))
 			continue;
 		/* The file of a histogram shows its first bucket only: no number worth a row. */
@@ -291,23 +293,6 @@ static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state, bool
 	return true;
 }
 
-static struct vm_state *new_states(const struct vm_list *vms, size_t field_count)
-{
-	struct vm_state *states = calloc(vms->count ? vms->count : 1, sizeof(*states));
-	size_t i;
-
-	for (i = 0; states && i < vms->count; i++) {
-		states[i].vm = vms->vms[i];
-		states[i].last = calloc(field_count * 2, sizeof(uint64_t));
-		if (!states[i].last) {
-			free_states(states, vms->count);
-			return NULL;
-		}
-		states[i].total = states[i].last + field_count;
-	}
-	return states;
-}
-
 static int compare_identity(const struct vm *a, const struct vm *b)
 {
 	if (a->tid != b->tid)
@@ -315,6 +300,46 @@ static int compare_identity(const struct vm *a, const struct vm *b)
 	if (a->fd != b->fd)
 		return a->fd < b->fd ? -1 : 1;
 	return (a->inode > b->inode) - (a->inode < b->inode);
+}
+
+/* Moves what is known of VMs that stay into `states`. Returns how many VMs ended. */
+static int carry_over(struct debugfs_source *debugfs, const struct vm_list *now,
+		      struct vm_state *states)
+{
+	size_t i, old = 0;
+	int ended = 0;
+
+	for (i = 0; i < now->count; i++) {
+		int r = -1;
+
+		while (old < debugfs->vms.count &&
+		       (r = compare_identity(&debugfs->states[old].vm, &now->vms[i])) < 0) {
+			ended++;
+			old++;
+		}
+		if (old < debugfs->vms.count && r == 0) {
+			states[i] = debugfs->states[old];
+			debugfs->states[old++].last = NULL;
+		}
+		states[i].vm = now->vms[i];
+	}
+	return ended + (int)(debugfs->vms.count - old);
+}
+
+/* Gives every VM that is new room for its values, when VMs are read one by one. */
+static int make_room(const struct debugfs_source *debugfs, struct vm_state *states, size_t count)
+{
+	size_t i;
+
+	for (i = 0; debugfs->each_guest && i < count; i++) {
+		if (states[i].last)
+			continue;
+		states[i].last = calloc(debugfs->field_count * 2, sizeof(uint64_t));
+		if (!states[i].last)
+			return -ENOMEM;
+		states[i].total = states[i].last + debugfs->field_count;
+	}
+	return 0;
 }
 
 /*
@@ -325,37 +350,23 @@ static int update_vms(struct debugfs_source *debugfs)
 {
 	struct vm_list now = {0};
 	struct vm_state *states;
-	size_t i, old = 0;
-	int ended = 0;
+	int ended;
 	int r = vm_list_read_debugfs(debugfs->root, debugfs->kvm_fd, &debugfs->vms, &now);
 
 	if (r < 0)
 		return r;
-	states = new_states(&now, debugfs->each_guest ? debugfs->field_count : 1);
+	states = calloc(now.count ? now.count : 1, sizeof(*states));
 	if (!states) {
 		vm_list_done(&now);
 		return -ENOMEM;
 	}
-	for (i = 0; i < now.count; i++) {
-		while (old < debugfs->vms.count &&
-		       compare_identity(&debugfs->states[old].vm, &now.vms[i]) < 0) {
-			ended++;
-			old++;
-		}
-		if (old < debugfs->vms.count &&
-		    compare_identity(&debugfs->states[old].vm, &now.vms[i]) == 0) {
-			free(states[i].last);
-			states[i] = debugfs->states[old];
-			states[i].vm = now.vms[i];
-			debugfs->states[old++].last = NULL;
-		}
-	}
-	ended += (int)(debugfs->vms.count - old);
+	ended = carry_over(debugfs, &now, states);
 	free_states(debugfs->states, debugfs->vms.count);
 	vm_list_done(&debugfs->vms);
 	debugfs->states = states;
 	debugfs->vms = now;
-	return ended;
+	r = make_room(debugfs, states, now.count);
+	return r < 0 ? r : ended;
 }
 
 static pid_t guest_of(const struct vm *vm)

@@ -7,6 +7,7 @@
 
 #include "host/kernel.h"
 #include "host/mounts.h"
+#include "host/text.h"
 
 #define FORMAT_LIMIT (256 * 1024) /* bytes; kvm_exit's is about 8 KiB */
 
@@ -32,7 +33,8 @@ static int add_event(struct tracepoint_events *events, const char *group, const 
 
 static bool is_directory(const struct dirent *entry)
 {
-	return entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN;
+	return (entry->d_type == DT_DIR || entry->d_type == DT_UNKNOWN) &&
+	       text_is_field_name(entry->d_name);
 }
 
 static int list_group(struct tracepoint_events *events, const char *group)

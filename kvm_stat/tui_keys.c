@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What each key does. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/message.h"
+#include "host/number.h"
+#include "kvm_stat/options.h"
+#include "kvm_stat/screen.h"
+#include "kvm_stat/tui_state.h"
+
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+
+static const struct rate *find_field(const struct tui *tui, const char *name)
+{
+	size_t row = view_rows_find(&tui->rows, name, NULL, 0);
+
+	return row == VIEW_NO_ROW ? NULL : tui->rows.list[row].rate;
+}
+
+/* The event that the guest view compares: the selected one, or all exits, or the busiest. */
+static const char *event_for_guests(const struct tui *tui)
+{
+	const struct rates *rates = &tui->session->rates;
+	size_t i;
+
+	if (tui->model.selected < tui->rows.count)
+		return tui->rows.list[tui->model.selected].rate->name;
+	for (i = 0; i < rates->count; i++)
+		if (strcmp(rates->rows[i].name, "exits") == 0)
+			return "exits";
+	if (find_field(tui, "kvm_exit"))
+		return "kvm_exit";
+	if (tui->rows.count)
+		return tui->rows.list[0].rate->name;
+	return rates->count ? rates->rows[0].name : NULL;
+}
+
+static void key_by_guest(struct tui *tui)
+{
+	const char *event = tui->session->by_guest ? NULL : event_for_guests(tui);
+	/* The session frees its names meanwhile, hence the copy. */
+	cleanup_free char *name = event ? strdup(event) : NULL;
+	int r;
+
+	if (!tui->session->by_guest && !name) {
+		message_warning("there is no event yet to show by guest");
+		return;
+	}
+	r = session_select_by_guest(tui->session, name);
+	if (r == 0)
+		tui_select_row(tui, VIEW_NO_ROW);
+	tui_restart(tui, r);
+}
+
+static void key_clear(struct tui *tui)
+{
+	struct session *session = tui->session;
+	cleanup_free char *why = NULL;
+
+	if (session->filter)
+		tui_restart(tui, session_select_fields(session, "", &why));
+	if (session->selection.pid)
+		tui_select_pid(tui, 0);
+}
+
+static void ask(struct tui *tui, enum prompt_kind kind)
+{
+	prompt_start(&tui->prompt, kind);
+	tui->page = TUI_PROMPT;
+}
+
+static void key_fields(struct tui *tui)
+{
+	ask(tui, PROMPT_FIELDS);
+}
+
+static void key_guest(struct tui *tui)
+{
+	tui_update_guests(tui);
+	ask(tui, PROMPT_GUEST);
+}
+
+static void key_delay(struct tui *tui)
+{
+	ask(tui, PROMPT_DELAY);
+}
+
+static void key_help(struct tui *tui)
+{
+	tui->page = TUI_HELP;
+}
+
+static void key_sort(struct tui *tui)
+{
+	tui->model.sort = tui->model.sort == VIEW_SORT_RATE ? VIEW_SORT_TOTAL : VIEW_SORT_RATE;
+	tui_update_rows(tui);
+}
+
+static void key_quit(struct tui *tui)
+{
+	tui->quit = true;
+}
+
+static void key_reset(struct tui *tui)
+{
+	session_reset(tui->session);
+	tui_restart(tui, 0);
+}
+
+static void key_children(struct tui *tui)
+{
+	bool children = !tui->session->selection.children;
+
+	tui_restart(tui, session_select_children(tui->session, children));
+}
+
+static void move(struct tui *tui, ptrdiff_t rows)
+{
+	ptrdiff_t count = (ptrdiff_t)tui->rows.count;
+	ptrdiff_t to = (ptrdiff_t)tui->model.first + (rows == 1 || rows == -1 ? 0 : rows);
+
+	if (!count)
+		return;
+	if (tui->model.selected < tui->rows.count)
+		to = (ptrdiff_t)tui->model.selected + rows;
+	to = to < 0 ? 0 : to >= count ? count - 1 : to;
+	tui_select_row(tui, (size_t)to);
+}
+
+static ptrdiff_t page_rows(const struct tui *tui)
+{
+	int width, height;
+
+	screen_size(&width, &height);
+	return (ptrdiff_t)view_page(&tui->model, height);
+}
+
+static void key_up(struct tui *tui)
+{
+	move(tui, -1);
+}
+
+static void key_down(struct tui *tui)
+{
+	move(tui, 1);
+}
+
+static void key_page_up(struct tui *tui)
+{
+	move(tui, -page_rows(tui));
+}
+
+static void key_page_down(struct tui *tui)
+{
+	move(tui, page_rows(tui));
+}
+
+static void key_home(struct tui *tui)
+{
+	tui_select_row(tui, 0);
+}
+
+static void key_end(struct tui *tui)
+{
+	if (tui->rows.count)
+		tui_select_row(tui, tui->rows.count - 1);
+}
+
+static void key_unselect(struct tui *tui)
+{
+	tui_select_row(tui, VIEW_NO_ROW);
+}
+
+/* In the order of the help page; what has no text is the second key of the line before. */
+static const struct key_binding {
+	uint32_t key;
+	void (*act)(struct tui *tui);
+	const char *label, *help;
+} bindings[] = {
+	{'b', key_by_guest, "b", "one row for each guest, of the selected event; again: back"},
+	{'c', key_clear, "c", "clear the regex filter and the guest"},
+	{'f', key_fields, "f", "filter events by a regular expression"},
+	{'g', key_guest, "g, p", "show one guest, by name or pid"},
+	{'p', key_guest, NULL, NULL},
+	{'h', key_help, "h, ?", "this page"},
+	{'?', key_help, NULL, NULL},
+	{'o', key_sort, "o", "sort by total, or by current rate"},
+	{'q', key_quit, "q", "quit"},
+	{'r', key_reset, "r", "reset: all totals start from 0"},
+	{'s', key_delay, "s",
+	 "set the time between refreshes (" TEXT(DELAY_MIN) " to " TEXT(DELAY_MAX) " seconds)"},
+	{'x', key_children, "x", "show exit reasons below their events; totals start from 0"},
+	{SCREEN_KEY_UP, key_up, "Up, Down", "select a row (also k and j)"},
+	{'k', key_up, NULL, NULL},
+	{SCREEN_KEY_DOWN, key_down, NULL, NULL},
+	{'j', key_down, NULL, NULL},
+	{SCREEN_KEY_PAGE_UP, key_page_up, "PgUp, PgDn", "scroll by a screen"},
+	{SCREEN_KEY_PAGE_DOWN, key_page_down, NULL, NULL},
+	{SCREEN_KEY_HOME, key_home, "Home, End", "go to the first or the last row"},
+	{SCREEN_KEY_END, key_end, NULL, NULL},
+	{SCREEN_KEY_ESCAPE, key_unselect, "Esc", "select no row"},
+	{0, NULL, "other keys", "refresh at once"},
+};
+
+static const struct key_binding *binding_of(uint32_t key)
+{
+	size_t i;
+
+	for (i = 0; i < array_size(bindings); i++)
+		if (bindings[i].act && bindings[i].key == key)
+			return &bindings[i];
+	return NULL;
+}
+
+size_t tui_help_lines(struct prompt_help *ret_lines, size_t room)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < array_size(bindings) && count < room; i++)
+		if (bindings[i].help)
+			ret_lines[count++] = (struct prompt_help){bindings[i].label,
+								  bindings[i].help};
+	return count;
+}
+
+/* The answers: each returns whether it was accepted. */
+static bool accept_fields(struct tui *tui)
+{
+	cleanup_free char *text = strdup(tui->prompt.input);
+	cleanup_free char *why = NULL;
+	int r = text ? session_select_fields(tui->session, text, &why) : -ENOMEM;
+
+	if (r == -EINVAL)
+		prompt_refuse(&tui->prompt, "\"%s\": no valid regex: %s", text, why ? why : "");
+	tui_restart(tui, r);
+	return r != -EINVAL;
+}
+
+static bool parse_guest(struct tui *tui, const char *text, pid_t *ret_pid)
+{
+	pid_t process;
+	uint64_t number;
+	size_t count;
+	int r;
+
+	if (text[strspn(text, "0123456789")] == '\0') {
+		if (number_parse_u64(text, 1, INT_MAX, &number) == 0)
+			r = guests_check_pid(&tui->session->root, (pid_t)number, &process);
+		else
+			r = -ESRCH;
+		if (r == -EINVAL)
+			prompt_refuse(&tui->prompt, "%s is a thread of process %d", text,
+				      (int)process);
+		else if (r < 0)
+			prompt_refuse(&tui->prompt, "\"%s\": not a running process", text);
+		else
+			*ret_pid = (pid_t)number;
+		return r == 0;
+	}
+	count = guests_find_name(&tui->session->guests, text, ret_pid);
+	if (count == 0)
+		prompt_refuse(&tui->prompt, "\"%s\": no guest of this name is running", text);
+	else if (count > 1)
+		prompt_refuse(&tui->prompt, "\"%s\": %zu guests have this name, use the pid", text,
+			      count);
+	return count == 1;
+}
+
+static bool accept_guest(struct tui *tui)
+{
+	cleanup_free char *text = strdup(tui->prompt.input);
+	pid_t pid = 0;
+
+	tui_update_guests(tui);
+	if (!text || (*text && strcmp(text, "0") != 0 && !parse_guest(tui, text, &pid)))
+		return false;
+	if (pid != tui->session->selection.pid)
+		tui_select_pid(tui, pid);
+	return true;
+}
+
+static bool accept_delay(struct tui *tui)
+{
+	cleanup_free char *text = strdup(tui->prompt.input);
+	double delay = DELAY_DEFAULT;
+	const char *why = NULL;
+
+	if (!text)
+		return false;
+	if (*text)
+		why = number_parse_double(text, &delay) < 0 ? "not a number"
+							    : options_delay_error(delay);
+	if (why) {
+		prompt_refuse(&tui->prompt, "\"%s\": %s", text, why);
+		return false;
+	}
+	tui->delay = delay;
+	tui_refresh_soon(tui);
+	return true;
+}
+
+static void prompt_take_key(struct tui *tui, uint32_t key)
+{
+	static bool (*const accept[])(struct tui * tui) = {
+		[PROMPT_FIELDS] = accept_fields,
+		[PROMPT_GUEST] = accept_guest,
+		[PROMPT_DELAY] = accept_delay,
+	};
+	enum prompt_state state = prompt_key(&tui->prompt, key);
+
+	if (state == PROMPT_CANCELLED || (state == PROMPT_ENTERED && accept[tui->prompt.kind](tui)))
+		tui->page = TUI_LIST;
+}
+
+bool tui_take_key(struct tui *tui, uint32_t key)
+{
+	const struct key_binding *binding = binding_of(key);
+
+	if (tui->page == TUI_PROMPT)
+		prompt_take_key(tui, key);
+	else if (tui->page == TUI_HELP)
+		tui->page = TUI_LIST;
+	else if (binding)
+		binding->act(tui);
+	else
+		return true;
+	return false;
+}

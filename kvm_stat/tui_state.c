@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kvm_stat/tui_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kvm_stat/signals.h"
+
+#define DELAY_FIRST 0.25 /* seconds until the first rates after a start or a change */
+#define NS_PER_S    1000000000ULL
+
+static void refresh_after(struct tui *tui, double seconds)
+{
+	tui->next_refresh = clock_now_ns() + (uint64_t)(seconds * (double)NS_PER_S);
+}
+
+static void fail(struct tui *tui, int error)
+{
+	tui->failure = error;
+	tui->quit = true;
+}
+
+void tui_select_row(struct tui *tui, size_t row)
+{
+	const struct rate *rate = row < tui->rows.count ? tui->rows.list[row].rate : NULL;
+
+	free(tui->row_name);
+	free(tui->row_parent);
+	tui->row_name = rate ? strdup(rate->name) : NULL;
+	tui->row_parent = rate && rate->parent ? strdup(rate->parent) : NULL;
+	tui->row_guest = rate ? rate->guest : 0;
+	tui->model.selected = tui->row_name ? row : VIEW_NO_ROW;
+}
+
+/* Works out the rows anew. They must never outlive the rates they point into. */
+void tui_update_rows(struct tui *tui)
+{
+	const struct session *session = tui->session;
+	int r = view_rows_update(&tui->rows, &session->rates, tui->model.sort,
+				 session->selection.children);
+
+	if (r < 0)
+		fail(tui, r);
+	tui->model.selected = tui->row_name ? view_rows_find(&tui->rows, tui->row_name,
+							     tui->row_parent, tui->row_guest)
+					    : VIEW_NO_ROW;
+}
+
+/* Keeps the selected guest's name, by which it is found again under another pid. */
+static void keep_guest_name(struct tui *tui)
+{
+	const struct guest *guest = guests_find_pid(&tui->session->guests,
+						    tui->session->selection.pid);
+
+	if (!guest)
+		return;
+	free(tui->guest_name);
+	free(tui->guest_raw_name);
+	tui->guest_name = strdup(guest->name);
+	tui->guest_raw_name = strdup(guest->raw_name);
+}
+
+void tui_update_guests(struct tui *tui)
+{
+	/* On failure the list before is as good as any: rows then show pids. */
+	if (session_update_guests(tui->session) == 0)
+		keep_guest_name(tui);
+}
+
+static void forget_guest_name(struct tui *tui)
+{
+	free(take_ptr(tui->guest_name));
+	free(take_ptr(tui->guest_raw_name));
+	tui->model.dead = false;
+}
+
+static bool guests_are_known(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; session->by_guest && i < session->rates.count; i++)
+		if (!guests_find_pid(&session->guests, session->rates.rows[i].guest))
+			return false;
+	return true;
+}
+
+static void sample(struct tui *tui)
+{
+	const struct rates *rates = &tui->session->rates;
+	int r = session_sample(tui->session);
+
+	if (r < 0) {
+		fail(tui, r);
+		return;
+	}
+	if (!guests_are_known(tui->session))
+		tui_update_guests(tui);
+	tui_update_rows(tui);
+	if (!rates->first && tui->refreshes_left && --tui->refreshes_left == 0)
+		tui->quit = true;
+}
+
+void tui_refresh_soon(struct tui *tui)
+{
+	refresh_after(tui, DELAY_FIRST);
+}
+
+void tui_restart(struct tui *tui, int result)
+{
+	(void)result;
+	tui_update_rows(tui);
+	sample(tui);
+	tui_refresh_soon(tui);
+}
+
+void tui_select_pid(struct tui *tui, pid_t pid)
+{
+	int r = session_select_pid(tui->session, pid);
+
+	if (r == 0) {
+		forget_guest_name(tui);
+		keep_guest_name(tui);
+	}
+	tui_restart(tui, r);
+}
+
+void tui_check_guest(struct tui *tui)
+{
+	struct session *session = tui->session;
+	char path[32];
+	pid_t pid;
+
+	if (!session->selection.pid)
+		return;
+	snprintf(path, sizeof(path), "proc/%d", (int)session->selection.pid);
+	tui->model.dead = !host_exists(&session->root, path);
+	if (!tui->model.dead)
+		return;
+	tui_update_guests(tui);
+	/* Perhaps it is back under another pid. */
+	if (tui->guest_raw_name &&
+	    guests_find_name(&session->guests, tui->guest_raw_name, &pid) == 1)
+		tui_select_pid(tui, pid);
+}
+
+void tui_refresh(struct tui *tui)
+{
+	pid_t pid = tui->session->selection.pid;
+
+	refresh_after(tui, tui->delay);
+	tui_check_guest(tui);
+	/* Of a guest that is gone, the last numbers stay; one that came back was sampled. */
+	if (!tui->model.dead && tui->session->selection.pid == pid)
+		sample(tui);
+}
+
+void tui_start(struct tui *tui)
+{
+	tui_update_guests(tui);
+	tui->model.selected = VIEW_NO_ROW;
+	tui_restart(tui, 0);
+}
+
+void tui_done(struct tui *tui)
+{
+	forget_guest_name(tui);
+	free(take_ptr(tui->row_name));
+	free(take_ptr(tui->row_parent));
+	prompt_done(&tui->prompt);
+	view_rows_done(&tui->rows);
+}
