@@ -36,17 +36,20 @@ static void print_message(const char *level, const char *format, va_list args)
 {
 	cleanup_free char *text = NULL;
 	cleanup_free char *clean = NULL;
+	cleanup_free char *line = NULL;
+	const char *message = "out of memory";
 
-	if (vasprintf(&text, format, args) < 0) {
+	if (vasprintf(&text, format, args) < 0)
 		text = NULL;
-		fprintf(stderr, "%s: out of memory\n", program_name);
-		return;
-	}
-	clean = text_clean(text);
-	if (message_sink)
-		message_sink(clean ? clean : "out of memory", message_sink_data);
+	clean = text ? text_clean(text) : NULL;
+	if (clean && asprintf(&line, "%s%s", level, clean) >= 0)
+		message = line;
 	else
-		fprintf(stderr, "%s: %s%s\n", program_name, level, clean ? clean : "out of memory");
+		line = NULL;
+	if (message_sink)
+		message_sink(message, message_sink_data);
+	else
+		fprintf(stderr, "%s: %s\n", program_name, message);
 }
 
 void message_error(const char *format, ...)

@@ -18,7 +18,8 @@ void message_warning(const char *format, ...) printf_like(1, 2);
 
 /*
  * Sends later messages to `sink` instead of stderr (NULL: stderr again), for a program that has
- * given the terminal to its screen. The text has no program name and no newline.
+ * given the terminal to its screen. The text begins with "warning: " where stderr would have that;
+ * it has no program name and no newline.
  */
 void message_set_sink(void (*sink)(const char *text, void *data), void *data);
 

@@ -13,6 +13,7 @@
 #include "host/stdout.h"
 #include "kvm_stat/log.h"
 #include "kvm_stat/output.h"
+#include "kvm_stat/screen.h"
 #include "kvm_stat/session.h"
 #include "kvm_stat/signals.h"
 #include "kvm_stat/tui.h"
@@ -131,8 +132,11 @@ static int run(const struct options *options, int signal_fd)
 	int status, r;
 
 	for (;;) {
+		if (options->mode == MODE_SCREEN)
+			screen_capture_messages();
 		r = session_open(&session, options);
 		status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
+		screen_release_messages();
 		session_close(&session);
 		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))
 			break;

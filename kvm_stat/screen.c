@@ -78,11 +78,18 @@ const char *screen_message(size_t *ret_count)
 				    : NULL;
 }
 
-static void replay_messages(void)
+void screen_capture_messages(void)
+{
+	message_set_sink(capture_message, NULL);
+}
+
+void screen_release_messages(void)
 {
 	size_t count = screen.message_count;
 	size_t i = count > MESSAGES_MAX ? count - MESSAGES_MAX : 0;
 
+	if (screen.terminal)
+		return;
 	message_set_sink(NULL, NULL);
 	for (; i < count; i++) {
 		char **text = &screen.messages[i % MESSAGES_MAX];
@@ -160,7 +167,7 @@ int screen_open(void)
 		return -EINVAL;
 	if (!registered)
 		registered = atexit(screen_close) == 0;
-	message_set_sink(capture_message, NULL);
+	screen_capture_messages();
 	screen.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	set_input();
 	choose_attributes();
@@ -175,7 +182,7 @@ void screen_close(void)
 	endwin();
 	delscreen(screen.terminal);
 	screen.terminal = NULL;
-	replay_messages();
+	screen_release_messages();
 }
 
 bool screen_utf8(void)

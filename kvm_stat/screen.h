@@ -26,6 +26,15 @@ enum screen_key {
 #define SCREEN_KEY_CTRL(c) ((c)&0x1f)
 
 /*
+ * Captures messages from now on, for the screen that is to be opened: what its sources have to
+ * say would be out of sight behind it.
+ */
+void screen_capture_messages(void);
+
+/* Prints the messages that were captured, when no screen is open. */
+void screen_release_messages(void);
+
+/*
  * Takes over the terminal of stdin and stdout and captures messages from then on. Returns 0,
  * -ENOTTY when one of both is no terminal, or -EINVAL when the terminal's type in $TERM is
  * unknown or cannot place text.
