@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the tests in Python share: the programs, skips, private mounts, guests, upstream's tool."""
+import contextlib
+import ctypes
+import fcntl
+import glob
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SOURCE_DIR = os.environ.get("SOURCE_DIR") or os.path.dirname(
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN_DIR = os.environ["BIN_DIR"]
+KVM_STAT = os.path.join(BIN_DIR, "kvm_stat")
+SAMPLE_GUEST = os.path.join(BIN_DIR, "kvm-sample-guest")
+UPSTREAM_IN_TAR = "tools/kvm/kvm_stat/kvm_stat"
+
+sys.path.insert(0, os.path.join(SOURCE_DIR, "tests", "fixtures"))
+
+# The system calls in which a program waits for its next sample: poll, select, nanosleep,
+# clock_nanosleep, epoll_wait, pselect6, ppoll, epoll_pwait of x86-64.
+SLEEPS = {"7", "23", "35", "230", "232", "270", "271", "281"}
+
+
+def skip(code, text):
+    """Ends the program as a skipped test."""
+    print(f"SKIP: {code}: {text}")
+    sys.exit(77)
+
+
+def need_root():
+    if os.geteuid() != 0:
+        skip("no-root", "needs private mounts and perf counters")
+
+
+def need_kvm():
+    probe = subprocess.run([SAMPLE_GUEST, "--probe"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        skip("no-kvm", probe.stderr.strip())
+
+
+def need_upstream():
+    """Upstream's kvm_stat, taken out of Debian's kernel source package into the build directory."""
+    tars = sorted(glob.glob("/usr/src/linux-source-*.tar.xz"))
+    if not tars:
+        skip("no-upstream", "the package linux-source-6.12 is not installed")
+    directory = os.path.join(os.path.dirname(BIN_DIR), "upstream")
+    os.makedirs(directory, exist_ok=True)
+    script = os.path.join(directory, "kvm_stat")
+    with open(os.path.join(directory, "lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(script):
+            tree = os.path.basename(tars[0]).removesuffix(".tar.xz")
+            text = subprocess.run(["tar", "-xOf", tars[0], f"{tree}/{UPSTREAM_IN_TAR}"],
+                                  stdout=subprocess.PIPE, check=True).stdout
+            with open(script + ".new", "wb") as f:
+                f.write(text)
+            os.rename(script + ".new", script)
+    return script
+
+
+def mount(*args):
+    subprocess.run(["mount", *args], check=True)
+
+
+def enter_private_mounts():
+    """Nothing that is mounted from now on is seen outside of this test."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x00020000) != 0:  # CLONE_NEWNS
+        skip("no-private-mounts", os.strerror(ctypes.get_errno()))
+    mount("--make-rprivate", "/")
+    if not os.path.ismount("/sys/kernel/debug"):
+        mount("-t", "debugfs", "debugfs", "/sys/kernel/debug")
+    if not os.path.ismount("/sys/kernel/tracing"):
+        mount("-t", "tracefs", "tracefs", "/sys/kernel/tracing")
+    with contextlib.suppress(FileNotFoundError):
+        os.listdir("/sys/kernel/debug/tracing")  # the kernel mounts it at the first look
+
+
+@contextlib.contextmanager
+def bound(source, target):
+    """`source` mounted over `target` for a while."""
+    mount("--bind", source, target)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", target], check=True)
+
+
+def until(condition, what, seconds=20):
+    """Waits for condition() and returns what it returns."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+def sleeps(pid):
+    try:
+        if os.uname().machine != "x86_64":
+            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+                return f.read().rpartition(")")[2].split()[0] == "S"
+        with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
+            return f.read().split()[0] in SLEEPS
+    except OSError:
+        return False
+
+
+def until_asleep(process):
+    """Waits until a program has taken its first sample and sleeps until the next one."""
+    def asleep():
+        if process.poll() is not None:
+            raise AssertionError(f"{process.args} ended with {process.returncode}")
+        if not sleeps(process.pid):
+            return False
+        time.sleep(0.02)
+        return sleeps(process.pid)
+    until(asleep, f"{process.args} sleeps")
+
+
+def start(*command, **options):
+    """A program with pipes; SIGINT has its default action whatever this test inherited."""
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    return subprocess.Popen(
+        command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
+
+
+def kvm_stat(*args, timeout=30, **options):
+    """Runs our program to its end."""
+    return subprocess.run([KVM_STAT, *args], capture_output=True, text=True, timeout=timeout,
+                          check=False, **options)
+
+
+def batch_rows(text):
+    """{name: (total, delta)} of the output of -1, whose layout is checked too."""
+    rows = {}
+    for line in text.splitlines():
+        match = re.fullmatch(r"(\S+) *?( *-?\d+)( *-?\d+)", line)
+        assert match, f"no row: {line!r}"
+        total, delta = line[len(match[1]):].split()
+        assert line == "%-42s%10d%10d" % (match[1], int(total), int(delta)), line
+        assert match[1] not in rows, f"twice: {line}"
+        rows[match[1]] = (int(total), int(delta))
+    return rows
+
+
+class SampleGuest:
+    """kvm-sample-guest that waits for go()."""
+
+    def __init__(self, *args):
+        self.process = start(SAMPLE_GUEST, "--wait", *args, stdin=subprocess.PIPE)
+        self.pid = self.process.pid
+        line = self.process.stdout.readline()
+        assert line == "ready\n", line + self.process.stderr.read()
+
+    def __enter__(self):
+        return self
+
+    def go(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def result(self):
+        """Waits until the work is done: the line that says what happened."""
+        return self.process.stdout.readline().strip()
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate("")
+
+
+class NamedProcess:
+    """A process that looks like a guest of this name but is none."""
+
+    def __init__(self, name):
+        self.process = subprocess.Popen(["sh", "-c", "read x", "sh", "-name", name],
+                                        stdin=subprocess.PIPE)
+        self.pid = self.process.pid
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+def foreign_vms(*own):
+    """VMs of this host that are not those of the processes `own`."""
+    return [name for name in next(os.walk("/sys/kernel/debug/kvm"))[1]
+            if int(name.split("-")[0]) not in own]
+
+
+class TestCase(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="kvm_stat-test-")
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def launch(self, *command, **options):
+        """As start(), and the program ends with the test."""
+        process = start(*command, **options)
+
+        def end():
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
+        self.addCleanup(end)
+        return process
+
+
+def main():
+    unittest.main(verbosity=2)
