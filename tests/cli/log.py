@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The log modes of kvm_stat: lines arrive at once, none is lost at a signal, rotation works."""
+import csv
+import os
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import kvmtest  # noqa: E402
+import mkfixture  # noqa: E402
+
+FIELDS = "(exits|io_exits)$"
+
+
+class LogCase(kvmtest.TestCase):
+    guests = 2
+
+    def setUp(self):
+        super().setUp()
+        self.root = os.path.join(self.directory, "root")
+        self.file = os.path.join(self.directory, "log")
+        mkfixture.make(self.root, self.guests, only=["exits", "io_exits", "pages_4k"])
+
+    def start(self, *args, **options):
+        process = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", *args, **options)
+        kvmtest.until_asleep(process)
+        return process
+
+    def lines(self, file=None):
+        with open(file or self.file, encoding="utf-8") as f:
+            text = f.read()
+        self.assertTrue(text == "" or text.endswith("\n"), "half a line")
+        return text.splitlines()
+
+    def end(self, process, number=signal.SIGTERM):
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual("", err)
+        self.assertIn(process.returncode, (0, 128 + number, -number))
+
+    def until_lines(self, count):
+        return kvmtest.until(lambda: len(self.lines()) >= count and self.lines(), f"{count} lines")
+
+    def rotate(self, *options):
+        """Rotates while the counters run; returns the records of all files."""
+        self.file = os.path.join(self.directory, f"log{options}")
+        process = self.start("-L", self.file, "-s", "0.1", "-f", "exits$", *options)
+        records = []
+        for rotation in range(3):
+            for _ in range(5):
+                mkfixture.advance(self.root)
+                time.sleep(0.11)
+            old = f"{self.file}.{rotation}"
+            os.rename(self.file, old)
+            process.send_signal(signal.SIGHUP)
+            kvmtest.until(lambda: os.path.exists(self.file), "the new file")
+            header, *rest = self.lines(old)
+            self.assertEqual("timestamp,exits" if options else "exits ", header)
+            records += rest
+        mkfixture.advance(self.root)
+        time.sleep(0.3)
+        self.end(process)
+        header, *rest = self.lines()
+        self.assertEqual("timestamp,exits" if options else "exits ", header)
+        return records + rest
+
+
+class Log(LogCase):
+    def test_lines_are_in_the_file_at_once(self):
+        process = self.start("-L", self.file, "-s", "1")
+        self.until_lines(1)
+        begin = time.monotonic()
+        for count in (2, 3):
+            self.until_lines(count)
+        self.assertLess(time.monotonic() - begin, 2.9)
+        self.end(process)
+
+    def test_lines_are_in_a_pipe_at_once(self):
+        process = self.start("-l", "-s", "0.5", "-f", FIELDS)
+        self.assertEqual("exits io_exits \n", process.stdout.readline())
+        begin = time.monotonic()
+        self.assertRegex(process.stdout.readline(),
+                         r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {9}0 {9}0\n$")
+        self.assertLess(time.monotonic() - begin, 0.9)
+        self.end(process)
+
+    def test_signals_end_it_with_all_lines(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            for options in ([], ["-c"]):
+                file = f"{self.file}{number}{options}"
+                process = self.start("-L", file, "-s", "0.2", *options)
+                time.sleep(1.1)
+                self.end(process, number)
+                self.assertGreaterEqual(len(self.lines(file)), 4)
+
+    def test_rotation_loses_nothing(self):
+        expected = 16 * sum(mkfixture.increment("exits", n) for n in range(self.guests))
+        records = [line for line in self.rotate() if not line.startswith("exits")]
+        self.assertEqual(expected, sum(int(line.split()[-1]) for line in records))
+        records = self.rotate("-c")
+        self.assertEqual(expected, sum(int(line.split(",")[-1]) for line in records))
+
+    def test_rotation_comes_at_once(self):
+        process = self.start("-L", self.file, "-s", "25", "-f", "exits$")
+        os.rename(self.file, self.file + ".1")
+        process.send_signal(signal.SIGHUP)
+        kvmtest.until(lambda: os.path.exists(self.file), "the new file", 5)
+        self.end(process)
+
+    def test_log_that_cannot_be_reopened(self):
+        directory = os.path.join(self.directory, "gone")
+        os.mkdir(directory)
+        process = self.start("-L", os.path.join(directory, "log"), "-s", "0.2")
+        os.rename(directory, directory + ".1")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        if process.poll() is None:  # it may go on with the file it has
+            process.terminate()
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(1, len(err.splitlines()), err)
+
+    def test_csv_header_only_in_an_empty_file(self):
+        for _ in range(2):
+            self.end(self.start("-L", self.file, "-c", "-s", "0.1", "-f", FIELDS))
+            self.assertEqual("timestamp,exits,io_exits", self.lines()[0])
+        self.assertEqual(1, sum("timestamp" in line for line in self.lines()))
+
+    def test_csv_has_one_set_of_columns(self):
+        process = self.start("-l", "-c", "-s", "0.2")
+        mkfixture.add_guest(self.root, 5000, "late", only=["exits", "io_exits", "pages_4k"])
+        time.sleep(0.5)
+        mkfixture.remove_guest(self.root, "1000-11")
+        time.sleep(0.5)
+        process.terminate()
+        header, *records = csv.reader(process.communicate(timeout=20)[0].splitlines())
+        self.assertEqual(["timestamp", "exits", "io_exits", "pages_4k"], header)
+        self.assertTrue(records)
+        self.assertEqual({4}, set(map(len, records)))
+
+    def test_deltas_are_never_negative(self):
+        process = self.start("-l", "-s", "0.2", "-f", FIELDS)
+        for step in range(4):
+            mkfixture.advance(self.root)
+            if step == 1:
+                mkfixture.remove_guest(self.root, "1000-11")
+            if step == 2:
+                mkfixture.put_stat(self.root, "1100-11", "exits", 0)
+                mkfixture.update_sums(self.root)
+            time.sleep(0.25)
+        process.terminate()
+        out, err = process.communicate(timeout=20)
+        self.assertEqual("", err)
+        values = [int(v) for line in out.splitlines()[1:] for v in line.split()[2:]]
+        self.assertTrue(values)
+        self.assertGreaterEqual(min(values), 0)
+        self.assertLess(max(values), 5000, "a whole counter was taken for a delta")
+
+    def test_skip_zero_records(self):
+        process = self.start("-l", "-z", "-s", "0.2", "-f", FIELDS)
+        time.sleep(0.7)
+        mkfixture.advance(self.root)
+        time.sleep(0.7)
+        process.terminate()
+        self.assertEqual(2, len(process.communicate(timeout=20)[0].splitlines()))
+
+    def test_closed_pipe(self):
+        process = self.start("-l", "-s", "0.1")
+        process.stdout.readline()
+        process.stdout.close()
+        process.wait(timeout=5)
+        self.assertIn(process.returncode, (0, 1))
+        self.assertLessEqual(len(process.stderr.read().splitlines()), 1)
+
+    def test_full_disk(self):
+        for args in (["-l", "-s", "0.1"], ["-l", "-c", "-s", "0.1"], ["-1"], ["-f", "help"], ["-h"],
+                     ["--version"], ["-L", "/dev/full", "-s", "0.1"]):
+            with open("/dev/full", "wb") as full:
+                result = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", *args,
+                                     stdout=full)
+                _, err = result.communicate(timeout=20)
+            with self.subTest(args):
+                self.assertEqual(1, result.returncode)
+                self.assertEqual(1, len(err.splitlines()), err)
+                self.assertIn("No space left", err)
+
+    def test_files_that_cannot_be_written(self):
+        os.mkfifo(os.path.join(self.directory, "fifo"))
+        for file in ("/nowhere/log", self.directory, os.path.join(self.directory, "fifo"), "",
+                     os.path.join(self.directory, "x" * 300)):
+            with self.subTest(file):
+                result = kvmtest.kvm_stat("--sysroot", self.root, "-d", "-s", "0.1", "-L", file,
+                                          timeout=5)
+                self.assertEqual((1, ""), (result.returncode, result.stdout))
+                self.assertRegex(result.stderr, "^kvm_stat: ")
+                self.assertEqual(1, len(result.stderr.splitlines()), result.stderr)
+
+
+class LogWithoutGuests(LogCase):
+    """A log that starts before the first guest (B9)."""
+    guests = 0
+
+    def test_rotation(self):
+        self.assertEqual([], [line for line in self.rotate("-c") if not line.endswith(",0")])
+
+    def test_guest_that_comes_later(self):
+        process = self.start("-l", "-s", "0.3", "-f", FIELDS)
+        mkfixture.add_guest(self.root, 5000, "late", only=["exits", "io_exits", "pages_4k"])
+        mkfixture.update_sums(self.root)
+        time.sleep(0.5)
+        mkfixture.advance(self.root)
+        time.sleep(0.5)
+        process.terminate()
+        header, *records = process.communicate(timeout=20)[0].splitlines()
+        self.assertEqual("exits io_exits ", header)
+        self.assertEqual(mkfixture.first_value("exits", 0) + mkfixture.increment("exits", 0),
+                         sum(int(line.split()[2]) for line in records))
+
+    def test_skip_zero_records(self):
+        process = self.start("-l", "-z", "-s", "0.1", "-f", FIELDS)
+        time.sleep(0.5)
+        process.terminate()
+        self.assertEqual("exits io_exits \n", process.communicate(timeout=20)[0])
+
+
+if __name__ == "__main__":
+    kvmtest.main()

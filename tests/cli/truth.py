@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A guest that makes an exact number of exits: kvm_stat must count exactly these, and in -p and -g
+only those of the guest that was asked for.
+"""
+import os
+import re
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import kvmtest  # noqa: E402
+
+WORK = ["--io", "5000", "--cpuid", "321", "--halts", "45"]
+FIELDS = "kvm_(pio|cpuid|userspace_exit)"
+
+
+def children(rows, parent):
+    return {name: row for name, row in rows.items() if name.startswith(parent + "(")}
+
+
+class Truth(kvmtest.TestCase):
+    def count(self, guests, *args):
+        """The rows of -1 around the work of the guests."""
+        process = self.launch(kvmtest.KVM_STAT, "-1", "-t", *args)
+        kvmtest.until_asleep(process)
+        for guest in guests:
+            guest.go()
+        for guest in guests:
+            self.assertEqual("io=5000 cpuid=321 halts=45", guest.result())
+        out, err = process.communicate(timeout=20)
+        self.assertEqual(("", 0), (err, process.returncode))
+        return kvmtest.batch_rows(out)
+
+    def assert_work(self, rows, vcpus=1):
+        self.assertEqual((5000, 5000), rows["kvm_pio"])
+        self.assertEqual((321, 321), rows["kvm_cpuid"])
+        self.assertEqual((5000, 5000), rows["kvm_userspace_exit(IO)"])
+        self.assertEqual((45, 45), rows["kvm_userspace_exit(HLT)"])
+        self.assertEqual((vcpus, vcpus), rows["kvm_userspace_exit(MMIO)"])  # the end of the work
+        self.assert_children_sum_up(rows)
+
+    def assert_children_sum_up(self, rows):
+        parent = rows["kvm_userspace_exit"]
+        parts = children(rows, "kvm_userspace_exit").values()
+        self.assertEqual(parent, tuple(map(sum, zip(*parts))))
+
+    def test_one_guest(self):
+        for vcpus in (1, 3):
+            with kvmtest.SampleGuest(*WORK, "--vcpus", str(vcpus), "--linger", "60") as guest:
+                self.assert_work(self.count([guest], "-p", str(guest.pid), "-f", FIELDS), vcpus)
+
+    def test_guest_that_ends_meanwhile(self):
+        with kvmtest.SampleGuest(*WORK) as guest:
+            self.assert_work(self.count([guest], "-p", str(guest.pid), "-f", FIELDS))
+
+    def test_all_fields(self):
+        with kvmtest.SampleGuest(*WORK, "--linger", "60") as guest:
+            self.assert_work(self.count([guest], "-p", str(guest.pid)))
+
+    def test_whole_host(self):
+        with kvmtest.SampleGuest(*WORK, "--linger", "60") as guest:
+            rows = self.count([guest])
+            if not kvmtest.foreign_vms(guest.pid):
+                self.assert_work(rows)
+            self.assertGreaterEqual(rows["kvm_pio"][0], 5000)
+            self.assertGreaterEqual(rows["kvm_cpuid"][0], 321)
+            self.assertGreaterEqual(rows["kvm_userspace_exit(IO)"][0], 5000)
+            self.assert_children_sum_up(rows)
+
+    def test_one_of_three(self):
+        names = [f"truth-{os.getpid()}-{n}" for n in range(3)]
+        for by_name in (False, True):
+            guests = [kvmtest.SampleGuest(*WORK, "--linger", "60", option, name)
+                      for option, name in zip(("-name", "--name", "-name"), names)]
+            try:
+                selection = ["-g", names[1]] if by_name else ["-p", str(guests[1].pid)]
+                self.assert_work(self.count(guests, *selection, "-f", FIELDS))
+            finally:
+                for guest in guests:
+                    guest.__exit__()
+
+    def test_vcpu_threads_that_come_later(self):
+        with kvmtest.SampleGuest("--late", "--vcpus", "2", "--io", "400", "--cpuid", "0",
+                                 "--halts", "0", "--rate", "200", "--linger", "60") as guest:
+            process = self.launch(kvmtest.KVM_STAT, "-l", "-t", "-s", "0.2", "-p", str(guest.pid),
+                                    "-f", "kvm_pio$")
+            kvmtest.until_asleep(process)
+            guest.go()
+            self.assertEqual("io=400 cpuid=0 halts=0", guest.result())
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=20)
+            self.assertEqual("", err)
+            deltas = [int(line.split()[-1]) for line in out.splitlines() if line[0].isdigit()]
+            # What new threads do before the next sample finds them is not counted.
+            self.assertTrue(400 - 2 * 200 * 0.4 <= sum(deltas) <= 400, deltas)
+
+    def test_guest_that_comes_later_counts_from_zero(self):
+        before = self.launch(kvmtest.KVM_STAT, "-1", "-t", "-f", FIELDS)
+        kvmtest.until_asleep(before)
+        with kvmtest.SampleGuest(*WORK) as guest:
+            guest.go()
+            guest.result()
+            rows = kvmtest.batch_rows(before.communicate(timeout=20)[0])
+            self.assertGreaterEqual(rows["kvm_pio"][0], 5000)
+
+    def test_interrupted_exits_are_a_reason_of_their_own(self):
+        """Where the kernel has no reason but an errno; upstream counts it under the last reason."""
+        with kvmtest.SampleGuest("--io", "0", "--cpuid", "4000000000") as guest:
+            process = self.launch(kvmtest.KVM_STAT, "-1", "-t", "-p", str(guest.pid), "-f", FIELDS)
+            kvmtest.until_asleep(process)
+            guest.go()
+            for _ in range(20):
+                guest.process.send_signal(signal.SIGSTOP)
+                time.sleep(0.01)  # or SIGCONT takes it back
+                guest.process.send_signal(signal.SIGCONT)
+                time.sleep(0.01)
+            rows = kvmtest.batch_rows(process.communicate(timeout=20)[0])
+            restarts = rows["kvm_userspace_exit(restart)"][0]
+            self.assertTrue(1 <= restarts <= 20, restarts)
+            self.assertEqual(restarts, rows["kvm_userspace_exit"][0])
+
+    def test_thread_is_no_guest(self):
+        with kvmtest.SampleGuest(*WORK) as guest:
+            thread = max(map(int, os.listdir(f"/proc/{guest.pid}/task")))
+            self.assertNotEqual(guest.pid, thread)
+            result = kvmtest.kvm_stat("-1", "-t", "-p", str(thread))
+            self.assertEqual((1, ""), (result.returncode, result.stdout))
+            self.assertRegex(result.stderr, rf"^kvm_stat: .*\b{guest.pid}\b")
+
+    def test_process_without_guest(self):
+        result = kvmtest.kvm_stat("-1", "-t", "-p", str(os.getpid()), "-f", "kvm_pio$")
+        self.assertEqual(0, result.returncode)
+        self.assertRegex(result.stderr, rf"^kvm_stat: warning: .*\b{os.getpid()}\b")
+        self.assertEqual({"kvm_pio": (0, 0)}, kvmtest.batch_rows(result.stdout))
+
+    def test_vm_made_by_a_thread_that_ended(self):
+        """KVM names the VM after that thread (B22)."""
+        with kvmtest.SampleGuest(*WORK, "--helper-thread", "--name", "helped", "--linger",
+                                 "60") as guest:
+            rows = self.count([guest], "-g", "helped", "-f", FIELDS)
+            self.assert_work(rows)
+
+    def test_unreadable_fields_are_named(self):
+        """Lockdown forbids most stat files: once said, and no silent zeros (B3)."""
+        with kvmtest.SampleGuest(*WORK):
+            result = kvmtest.kvm_stat("-1", "-d")
+        rows = kvmtest.batch_rows(result.stdout)
+        readable = {name for name in rows if os.path.exists(f"/sys/kernel/debug/kvm/{name}")}
+        self.assertEqual(set(rows), readable)
+        for name in rows:
+            with open(f"/sys/kernel/debug/kvm/{name}", encoding="ascii") as f:
+                f.read()
+        try:
+            with open("/sys/kernel/debug/kvm/exits", encoding="ascii") as f:
+                f.read()
+            self.assertEqual("", result.stderr)
+            self.assertIn("exits", rows)
+        except PermissionError:
+            self.assertEqual(1, len(result.stderr.splitlines()), result.stderr)
+            self.assertTrue(re.search("lockdown|Operation not permitted", result.stderr))
+            self.assertNotIn("exits", rows)
+
+
+if __name__ == "__main__":
+    kvmtest.need_root()
+    kvmtest.need_kvm()
+    kvmtest.enter_private_mounts()
+    kvmtest.main()
