@@ -188,15 +188,23 @@ ssize_t host_read_alloc(int dirfd, const char *path, size_t limit, char **ret_da
 
 int host_read_u64_at(int dirfd, const char *path, uint64_t *ret_value)
 {
+	cleanup_close int fd = openat(dirfd, path, READ_FLAGS);
 	char buf[32]; /* 20 digits, a newline and the NUL */
-	ssize_t length = host_read_at(dirfd, path, buf, sizeof(buf));
+	ssize_t length;
 
-	if (length == -EFBIG)
-		return -EBADMSG;
+	if (fd < 0)
+		return -errno;
+	/* Once: the kernel hands out such a file whole, and a sample reads thousands of them. */
+	do {
+		length = read(fd, buf, sizeof(buf));
+	} while (length < 0 && errno == EINTR);
 	if (length < 0)
-		return (int)length;
+		return -errno;
+	if ((size_t)length == sizeof(buf))
+		return -EBADMSG;
 	if (length > 0 && buf[length - 1] == '\n')
-		buf[--length] = '\0';
+		length--;
+	buf[length] = '\0';
 	if (strlen(buf) != (size_t)length || number_parse_u64(buf, 0, UINT64_MAX, ret_value) < 0)
 		return -EBADMSG;
 	return 0;

@@ -66,7 +66,7 @@ static const struct vm *find_known(const struct vm_list *known, const struct vm 
 	if (!known || !known->count)
 		return NULL;
 	found = bsearch(vm, known->vms, known->count, sizeof(*vm), compare_vms);
-	return found && found->inode == vm->inode && found->pid > 0 ? found : NULL;
+	return found && found->inode == vm->inode ? found : NULL;
 }
 
 static bool has_vm_descriptor(const struct host_root *root, pid_t pid, int fd)
@@ -123,15 +123,17 @@ static pid_t process_with_descriptor(const struct host_root *root, int fd)
 
 /*
  * Most VMMs create the VM in their main thread or in one that lives on. Where the thread is gone
- * the vCPUs tell, and where there is no vCPU file the descriptor does.
+ * the vCPUs tell, and where there is no vCPU file the descriptor does. That means to look through
+ * all of /proc, so it is tried once only, when the VM is seen first.
  */
-static pid_t find_process(const struct host_root *root, int kvm_fd, const struct vm *vm)
+static pid_t find_process(const struct host_root *root, int kvm_fd, const struct vm *vm,
+			  bool is_new)
 {
 	pid_t pid = guest_process_of_thread(root, vm->tid);
 
 	if (pid <= 0)
 		pid = process_of_vcpu(root, kvm_fd, vm);
-	if (pid <= 0)
+	if (pid <= 0 && is_new)
 		pid = process_with_descriptor(root, vm->fd);
 	return pid > 0 ? pid : 0;
 }
@@ -163,7 +165,10 @@ int vm_list_read_debugfs(const struct host_root *root, int kvm_fd, const struct 
 	for (i = 0; i < list.count; i++) {
 		const struct vm *same = find_known(known, &list.vms[i]);
 
-		list.vms[i].pid = same ? same->pid : find_process(root, kvm_fd, &list.vms[i]);
+		if (same && same->pid > 0)
+			list.vms[i].pid = same->pid;
+		else
+			list.vms[i].pid = find_process(root, kvm_fd, &list.vms[i], !same);
 	}
 	*ret_list = list;
 	list = (struct vm_list){0};

@@ -102,11 +102,11 @@ static int report_write(const struct options *options, int error)
 	const char *where = options->log_file ? options->log_file : "standard output";
 
 	if (error == -ENOTSUP)
-		message_error("cannot log to %s: it is neither a file nor a character device; "
+		message_error("cannot log to \"%s\": it is neither a file nor a character device; "
 			      "use -l and redirect the output",
 			      where);
 	else
-		message_error("cannot log to %s: %s", where, strerror(-error));
+		message_error("cannot log to \"%s\": %s", where, strerror(-error));
 	return 1;
 }
 
@@ -129,7 +129,7 @@ static int reopen(struct log *log, const struct options *options)
 
 	if (r < 0) {
 		/* Better to go on in the old file than to lose what happens from now on. */
-		message_error("cannot open %s anew: %s", options->log_file, strerror(-r));
+		message_error("cannot open \"%s\" anew: %s", options->log_file, strerror(-r));
 		return 0;
 	}
 	log->records = 0;

@@ -265,6 +265,8 @@ int options_parse(int argc, char *argv[], struct options *ret_options, int *ret_
 	int option, status = -1;
 
 	optind = 0; /* glibc: start anew, also after an earlier call */
+	if (argc > 0)
+		argv[0] = (char *)message_program(); /* getopt's messages begin with it */
 	while (status < 0 &&
 	       (option = getopt_long(argc, argv, short_options, long_options, NULL)) != -1)
 		status = apply(option, argv, &options);

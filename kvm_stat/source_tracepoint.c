@@ -138,6 +138,21 @@ static int add_split(struct tracepoint_source *tp, const struct selection *selec
 	return split->rest_row == -ENOMEM ? -ENOMEM : 0;
 }
 
+/*
+ * Whether an event's reasons are to be counted. Those of nested guests and of SEV-ES' own exits
+ * double and triple the descriptors on each CPU and are zero on most hosts: they want a filter
+ * that asks for their event.
+ */
+static bool splits(const struct selection *selection, const struct tracepoint_event *event)
+{
+	if (selection->by_guest)
+		return true;
+	if (strcmp(event->name, "kvm_nested_vmexit") == 0 ||
+	    strcmp(event->name, "kvm_vmgexit_enter") == 0)
+		return selection->children && selection->filter;
+	return selection->children;
+}
+
 /* Whether a reason of this event is wanted, which brings the event itself along. */
 static bool wants_a_reason(const struct tracepoint_event *event, const struct selection *selection)
 {
@@ -156,7 +171,7 @@ static int select_event(struct tracepoint_source *tp, struct tracepoint_event *e
 			const struct selection *selection)
 {
 	bool wanted = wants(selection, event->name);
-	bool split = selection->children || selection->by_guest;
+	bool split = splits(selection, event);
 	ssize_t counter;
 	uint64_t id;
 	int r;
