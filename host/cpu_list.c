@@ -27,6 +27,8 @@ int cpu_list_parse(const char *text, int **ret_cpus, size_t *ret_count)
 	size_t length = strcspn(text, "\n");
 	const char *p = text, *end = text + length;
 
+	if (*end && strcmp(end, "\n"))
+		return -EBADMSG; /* more than one line */
 	while (p < end) {
 		size_t part = strcspn(p, ",\n");
 		const char *dash = memchr(p, '-', part);

@@ -9,6 +9,8 @@
 
 /* execve() takes arguments of up to 128 KiB each; what matters of a VMM stands well before 1 MiB. */
 #define CMDLINE_LIMIT (1 << 20)
+/* The line Groups: may list 65536 of them. */
+#define STATUS_LIMIT (1 << 20)
 
 /* Cuts the first part off a QEMU option value, undoing ",,"; returns where the next one starts. */
 static const char *cut_part(const char *value, char *part)
@@ -116,12 +118,12 @@ int guest_name(const struct host_root *root, pid_t pid, char **ret_name)
 
 pid_t guest_process_of_thread(const struct host_root *root, pid_t tid)
 {
-	char path[64], status[4096];
+	cleanup_close int proc = open_proc(root, tid);
+	cleanup_free char *status = NULL;
 	const char *line;
 	char digits[16];
 	uint64_t tgid;
-	ssize_t length = host_read(root, proc_path(path, sizeof(path), tid, "status"), status,
-				   sizeof(status));
+	ssize_t length = proc < 0 ? proc : host_read_alloc(proc, "status", STATUS_LIMIT, &status);
 
 	if (length == -ENOENT || length == -ESRCH)
 		return -ESRCH;

@@ -51,7 +51,7 @@ static bool line_has_word(const char *line, const char *word)
 
 	for (; p && *p && *p != '\n'; p += strcspn(p, " \t\n")) {
 		p += strspn(p, ": \t");
-		if (strncmp(p, word, length) == 0 && p[length] && strchr(" \t\n", p[length]))
+		if (strncmp(p, word, length) == 0 && strchr(" \t\n", p[length]))
 			return true;
 	}
 	return false;

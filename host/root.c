@@ -72,7 +72,7 @@ int host_opendir(const struct host_root *root, const char *path, DIR **ret_dir)
 
 int host_opendir_at(int dirfd, const char *path, DIR **ret_dir)
 {
-	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	return opendir_fd(fd < 0 ? -errno : fd, ret_dir);
 }
@@ -136,10 +136,12 @@ static ssize_t read_fd(int fd, char *buf, size_t size)
  * Files of /proc, /sys and debugfs do not care.
  */
 #define READ_FLAGS (O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+/* Below an open directory of /proc, debugfs or tracefs there are no links to follow. */
+#define READ_AT_FLAGS (READ_FLAGS | O_NOFOLLOW)
 
 ssize_t host_read_at(int dirfd, const char *path, char *buf, size_t size)
 {
-	cleanup_close int fd = openat(dirfd, path, READ_FLAGS);
+	cleanup_close int fd = openat(dirfd, path, READ_AT_FLAGS);
 
 	return read_fd(fd < 0 ? -errno : fd, buf, size);
 }
@@ -153,7 +155,7 @@ ssize_t host_read(const struct host_root *root, const char *path, char *buf, siz
 
 ssize_t host_read_alloc(int dirfd, const char *path, size_t limit, char **ret_data)
 {
-	cleanup_close int fd = openat(dirfd, path, READ_FLAGS);
+	cleanup_close int fd = openat(dirfd, path, READ_AT_FLAGS);
 	cleanup_free char *data = NULL;
 	size_t room = 0, length = 0;
 
@@ -188,7 +190,7 @@ ssize_t host_read_alloc(int dirfd, const char *path, size_t limit, char **ret_da
 
 int host_read_u64_at(int dirfd, const char *path, uint64_t *ret_value)
 {
-	cleanup_close int fd = openat(dirfd, path, READ_FLAGS);
+	cleanup_close int fd = openat(dirfd, path, READ_AT_FLAGS);
 	char buf[32]; /* 20 digits, a newline and the NUL */
 	ssize_t length;
 

@@ -33,7 +33,7 @@ int host_open(const struct host_root *root, const char *path, int flags) must_ch
 /* As host_open(), for a directory. *ret_dir is closed with closedir(). Returns 0 or -errno. */
 int host_opendir(const struct host_root *root, const char *path, DIR **ret_dir) must_check;
 
-/* Opens `path` below `dirfd` for reading, to list it. Returns 0 or -errno. */
+/* Opens `path`, which is no link, below `dirfd` to list it. Returns 0 or -errno. */
 int host_opendir_at(int dirfd, const char *path, DIR **ret_dir) must_check;
 
 /*
@@ -46,7 +46,7 @@ int host_readdir(DIR *dir, struct dirent **ret_entry) must_check;
 bool host_exists(const struct host_root *root, const char *path);
 
 /*
- * Reads the whole file at `path` below `dirfd` into `buf` and ends it with NUL. A file that does
+ * Reads the whole file at `path`, which is no link, below `dirfd` into `buf` and ends it with NUL. A file that does
  * not fit is -EFBIG. Returns the length without the NUL, or -errno.
  */
 ssize_t host_read_at(int dirfd, const char *path, char *buf, size_t size) must_check;

@@ -81,7 +81,8 @@ static bool parse_number(const char *text, int64_t *ret_value)
 	/* Values are C expressions that libtraceevent has evaluated: decimal, hex or negative. */
 	errno = 0;
 	*ret_value = *text == '-' ? strtoll(text, &end, 0) : (int64_t)strtoull(text, &end, 0);
-	return end != text && *end == '\0' && errno == 0;
+	/* As in (0x01UL), which is how arm64's macros expand. */
+	return end != text && !end[strspn(end, "uUlL")] && errno == 0;
 }
 
 static const struct tep_print_arg *skip_casts(const struct tep_print_arg *arg)

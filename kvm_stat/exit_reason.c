@@ -494,7 +494,7 @@ static void write_known_values(FILE *out, const struct exit_code_set *set)
 
 static int write_rest_filter(struct exit_reasons *reasons)
 {
-	size_t i, length;
+	size_t i, length, written = 0;
 	FILE *out = open_memstream(&reasons->rest_filter, &length);
 
 	if (!out)
@@ -502,14 +502,21 @@ static int write_rest_filter(struct exit_reasons *reasons)
 	for (i = 0; i < reasons->set_count; i++) {
 		const struct exit_code_set *set = &reasons->sets[i];
 
-		fputs(i ? "||(" : "(", out);
+		if (!set->count && !set->guards.count)
+			continue;
+		fputs(written++ ? "||(" : "(", out);
 		write_guards(out, &set->guards);
-		fputs(set->guards.count ? "&&!(" : "!(", out);
-		write_known_values(out, set);
-		fputs("))", out);
+		if (set->count) {
+			fputs(set->guards.count ? "&&!(" : "!(", out);
+			write_known_values(out, set);
+			putc(')', out);
+		}
+		putc(')', out);
 	}
 	if (fclose(out))
 		return -ENOMEM;
+	if (!written)
+		return -ENOENT;
 	return length > FILTER_MAX ? -E2BIG : 0;
 }
 

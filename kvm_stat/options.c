@@ -166,7 +166,7 @@ static int print_help(void)
  * The value of an option: as with upstream's argparse, "-f=RE" means the same as "-fRE". Only an
  * option that stands alone is meant, since "=" could begin a file name after "-dL".
  */
-static char *option_value(char *argv[])
+static const char *option_value(char *argv[])
 {
 	const char *word = argv[optind - 1];
 
@@ -178,7 +178,7 @@ static char *option_value(char *argv[])
 /* Applies one option. Returns -1 to go on, else the exit status. */
 static int apply(int option, char *argv[], struct options *options)
 {
-	char *value = optarg ? option_value(argv) : NULL;
+	const char *value = optarg ? option_value(argv) : "";
 	int status = 0;
 
 	switch (option) {

@@ -27,6 +27,7 @@ struct stat_field {
 /* What one VM's files said last. */
 struct vm_state {
 	struct vm vm;
+	bool was_there;  /* when counting began: it starts with what it has then */
 	bool read;       /* it has been read since the selection began */
 	uint64_t *last;  /* by field */
 	uint64_t *total; /* by field */
@@ -257,14 +258,15 @@ static void count_up(uint64_t *total, uint64_t *last, uint64_t value, enum field
  * Reads one VM. One that was there when counting began starts with its present values; one that
  * was born since counts from its birth. Returns false when the VM ended meanwhile.
  */
-static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state, bool starts_now)
+static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state)
 {
 	char name[32];
 	cleanup_close int dir = -1;
+	bool found = false, tried = false;
 	size_t i;
 
 	snprintf(name, sizeof(name), "%d-%d", (int)state->vm.tid, state->vm.fd);
-	dir = openat(debugfs->kvm_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = openat(debugfs->kvm_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return false;
 	for (i = 0; i < debugfs->field_count; i++) {
@@ -274,23 +276,26 @@ static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state, bool
 
 		if (!field->selected || field->error)
 			continue;
+		tried = true;
 		r = host_read_u64_at(dir, field->name, &value);
+		/* Not every VM need have every file; one that ends has none any more. */
 		if (r == -ENOENT || r == -ENODEV)
-			return false;
+			continue;
 		if (r < 0) {
 			field->error = r;
 			continue;
 		}
-		if (starts_now && field->kind != FIELD_GAUGE)
+		if (state->was_there && !state->read && field->kind != FIELD_GAUGE)
 			state->last[i] = debugfs->include_past ? 0 : value;
 		if (field->kind == FIELD_GAUGE)
 			state->total[i] = 0;
 		count_up(&counted, &state->last[i], value, field->kind);
 		state->total[i] += counted;
 		field->total += counted;
+		found = true;
 	}
-	state->read = true;
-	return true;
+	state->read |= found;
+	return found || !tried;
 }
 
 static int compare_identity(const struct vm *a, const struct vm *b)
@@ -321,6 +326,7 @@ static int carry_over(struct debugfs_source *debugfs, const struct vm_list *now,
 			states[i] = debugfs->states[old];
 			debugfs->states[old++].last = NULL;
 		}
+		states[i].was_there |= !debugfs->started;
 		states[i].vm = now->vms[i];
 	}
 	return ended + (int)(debugfs->vms.count - old);
@@ -409,7 +415,7 @@ static int read_each_guest(struct debugfs_source *debugfs, struct sample *sample
 
 		if (debugfs->pid && guest_of(&state->vm) != debugfs->pid)
 			continue;
-		if (!read_vm(debugfs, state, !debugfs->started && !state->read)) {
+		if (!read_vm(debugfs, state)) {
 			sample->partial = true;
 			continue;
 		}

@@ -126,7 +126,7 @@ static int open_event(const struct tracepoint_events *events, const struct trace
 
 	if (asprintf(&path, "%s/%s", event->group, event->name) < 0)
 		return -ENOMEM;
-	fd = openat(events->fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(events->fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
