@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kvm_stat/log_file.h"
+#include "tests/unit/capture.h"
+#include "tests/unit/tree.h"
+
+static struct tree tree;
+static char *path; /* of "log" in the tree */
+
+static int setup(void **state)
+{
+	(void)state;
+	tree_make(&tree);
+	path = tree_path(&tree, "log");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	free(path);
+	tree_remove(&tree);
+	return 0;
+}
+
+static void assert_holds(const char *name, const char *expected)
+{
+	char buf[256];
+
+	assert_true(host_read(&tree.root, name, buf, sizeof(buf)) >= 0);
+	assert_string_equal(buf, expected);
+}
+
+static void write_text(struct log_file *file, const char *text)
+{
+	assert_int_equal(log_file_write(file, text, strlen(text)), 0);
+}
+
+static void test_append(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+	struct stat st;
+	mode_t before = umask(027);
+
+	(void)state;
+	assert_int_equal(log_file_open(&file, path), 0);
+	assert_true(file.regular);
+	assert_true(fcntl(file.fd, F_GETFD) & FD_CLOEXEC);
+	write_text(&file, "one\n");
+	write_text(&file, "");
+	assert_int_equal(log_file_close(&file), 0);
+	assert_int_equal(file.fd, -1);
+	assert_int_equal(log_file_close(&file), 0);
+	assert_int_equal(log_file_open(&file, path), 0);
+	write_text(&file, "two\n");
+	/* At the end, also when somebody else has written meanwhile or cut the file. */
+	assert_int_equal(truncate(path, 0), 0);
+	write_text(&file, "three\n");
+	assert_int_equal(log_file_close(&file), 0);
+	assert_holds("log", "three\n");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	umask(before);
+}
+
+static void test_begins_with(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+
+	(void)state;
+	assert_int_equal(log_file_open(&file, path), 0);
+	assert_false(log_file_begins_with(&file, "head\n", 5));
+	write_text(&file, "head\n");
+	assert_true(log_file_begins_with(&file, "head\n", 5));
+	assert_false(log_file_begins_with(&file, "head\nmore", 9));
+	write_text(&file, "more\n");
+	assert_true(log_file_begins_with(&file, "head\n", 5));
+	assert_false(log_file_begins_with(&file, "Head\n", 5));
+	write_text(&file, "end\n"); /* looking did not move the end */
+	assert_int_equal(log_file_close(&file), 0);
+	assert_holds("log", "head\nmore\nend\n");
+}
+
+/* Whatever stands under the name is refused at once instead of waited for. */
+static void test_refused(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+	cleanup_free char *directory = tree_path(&tree, "dir");
+	cleanup_free char *below = tree_path(&tree, "none/log");
+	cleanup_free char *fifo = tree_path(&tree, "fifo");
+	int reader;
+
+	(void)state;
+	tree_dir(&tree, "dir");
+	tree_fifo(&tree, "fifo");
+	assert_int_equal(log_file_open(&file, directory), -EISDIR);
+	assert_int_equal(log_file_open(&file, below), -ENOENT);
+	assert_int_equal(log_file_open(&file, ""), -ENOENT);
+	assert_int_equal(log_file_open(&file, fifo), -ENOTSUP);
+	reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(reader >= 0);
+	assert_int_equal(log_file_open(&file, fifo), -ENOTSUP);
+	close(reader);
+	assert_int_equal(file.fd, -1);
+}
+
+/* A FIFO that may only be written to; root may do all, so there it takes another user. */
+static void test_fifo_for_writing(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+	cleanup_free char *fifo = tree_path(&tree, "fifo");
+
+	(void)state;
+	tree_fifo(&tree, "fifo");
+	assert_int_equal(chmod(tree.path, 0755), 0);
+	assert_int_equal(chmod(fifo, 0222), 0);
+	if (geteuid() == 0)
+		assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(log_file_open(&file, fifo), -ENXIO);
+	if (getuid() == 0)
+		assert_int_equal(seteuid(0), 0);
+}
+
+static void test_full_device(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+
+	(void)state;
+	assert_int_equal(log_file_open(&file, "/dev/full"), 0);
+	assert_false(file.regular);
+	assert_int_equal(log_file_write(&file, "x\n", 2), -ENOSPC);
+	assert_false(log_file_begins_with(&file, "x", 1));
+	assert_int_equal(log_file_close(&file), 0);
+	assert_int_equal(log_file_open(&file, "/dev/null"), 0);
+	assert_int_equal(log_file_write(&file, "x\n", 2), 0);
+	assert_int_equal(log_file_close(&file), 0);
+}
+
+static void test_rotation(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+	cleanup_free char *old = tree_path(&tree, "log.1");
+
+	(void)state;
+	assert_int_equal(log_file_open(&file, path), 0);
+	write_text(&file, "one\n");
+	assert_int_equal(rename(path, old), 0);
+	write_text(&file, "two\n");
+	assert_int_equal(log_file_reopen(&file), 0);
+	write_text(&file, "three\n");
+	assert_holds("log.1", "one\ntwo\n");
+	assert_holds("log", "three\n");
+
+	/* Where the new file cannot be opened, the old one goes on. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(log_file_reopen(&file), -EISDIR);
+	write_text(&file, "four\n");
+	assert_int_equal(log_file_close(&file), 0);
+}
+
+/* The disk is full amid a record: the part that was written is taken back. */
+static void test_partial_write(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+	struct rlimit limit = {.rlim_cur = 10}, before;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit.rlim_max = before.rlim_max;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(log_file_open(&file, path), 0);
+	write_text(&file, "first\n");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(log_file_write(&file, "too much\n", 9), -EFBIG);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_holds("log", "first\n");
+	write_text(&file, "last\n");
+	assert_int_equal(log_file_close(&file), 0);
+	assert_holds("log", "first\nlast\n");
+}
+
+static void test_stdout(void **state)
+{
+	struct capture out = capture_start(1);
+	struct log_file file = LOG_FILE_NONE;
+	int opened = log_file_open(&file, NULL);
+	int written = log_file_write(&file, "hello\n", 6);
+	int reopened = log_file_reopen(&file);
+	int closed = log_file_close(&file);
+	bool open_still = fcntl(1, F_GETFD) >= 0;
+	cleanup_free char *text = capture_end(&out);
+
+	(void)state;
+	assert_int_equal(opened, 0);
+	assert_int_equal(written, 0);
+	assert_int_equal(reopened, 0);
+	assert_int_equal(closed, 0);
+	assert_true(open_still);
+	assert_string_equal(text, "hello\n");
+}
+
+/* A closed pipe is an error like any other. */
+static void test_broken_pipe(void **state)
+{
+	struct log_file file;
+	int ends[2];
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	close(ends[0]);
+	file = (struct log_file){.fd = ends[1]};
+	assert_int_equal(log_file_write(&file, "x", 1), -EPIPE);
+	close(ends[1]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_append, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_begins_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fifo_for_writing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_partial_write, setup, teardown),
+		cmocka_unit_test(test_stdout),
+		cmocka_unit_test(test_broken_pipe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/unit/unit.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "kvm_stat/output.h"
+
+#define STAMP 1700000000 /* 2023-11-14 22:13:20 UTC */
+
+static struct rate rows[] = {
+	{.name = "exits", .total = 1234, .delta = 56},
+	{.name = "kvm_exit(HLT)", .parent = "kvm_exit", .total = 7, .delta = 0},
+	{.name = "pages_4k", .kind = FIELD_GAUGE, .total = 5000, .delta = -3},
+	{.name = "quiet", .total = 0, .delta = 0},
+};
+static const struct rates rates = {.rows = rows, .count = array_size(rows)};
+
+/* A stream in memory. */
+struct memory {
+	FILE *stream;
+	char *text;
+	size_t length;
+};
+
+static void memory_open(struct memory *memory)
+{
+	memory->stream = open_memstream(&memory->text, &memory->length);
+	assert_non_null(memory->stream);
+}
+
+static void assert_written(struct memory *memory, const char *expected)
+{
+	assert_int_equal(fclose(memory->stream), 0);
+	assert_string_equal(memory->text, expected);
+	free(memory->text);
+}
+
+static void test_batch(void **state)
+{
+	struct memory memory;
+	struct rate wide[] = {
+		{.name = "a_name_that_is_longer_than_the_column_that_it_has",
+		 .total = UINT64_MAX,
+		 .delta = INT64_MAX},
+	};
+	struct rates wide_rates = {.rows = wide, .count = 1};
+	struct rates none = {0};
+
+	(void)state;
+	memory_open(&memory);
+	output_batch(memory.stream, &rates);
+	assert_written(&memory, "exits                                           1234        56\n"
+				"kvm_exit(HLT)                                      7         0\n"
+				"pages_4k                                        5000        -3\n"
+				"quiet                                              0         0\n");
+	memory_open(&memory);
+	output_batch(memory.stream, &wide_rates);
+	assert_written(&memory, "a_name_that_is_longer_than_the_column_that_it_has"
+				"184467440737095516159223372036854775807\n");
+	memory_open(&memory);
+	output_batch(memory.stream, &none);
+	assert_written(&memory, "");
+}
+
+static void test_columns(void **state)
+{
+	struct log_columns columns = {0};
+	struct rate other[array_size(rows)];
+	struct rates changed = {.rows = other, .count = array_size(rows)};
+
+	(void)state;
+	assert_int_equal(log_columns_set(&columns, &rates), 0);
+	assert_true(log_columns_match(&columns, &rates));
+	memcpy(other, rows, sizeof(rows));
+	assert_true(log_columns_match(&columns, &changed));
+	changed.count--;
+	assert_false(log_columns_match(&columns, &changed));
+	changed.count++;
+	other[1].parent = NULL;
+	assert_false(log_columns_match(&columns, &changed));
+	other[1].parent = "kvm_exit";
+	other[3].name = "loud";
+	assert_false(log_columns_match(&columns, &changed));
+	/* Numbers are no columns. */
+	other[3].name = "quiet";
+	other[3].total = 9;
+	assert_true(log_columns_match(&columns, &changed));
+	log_columns_done(&columns);
+	assert_int_equal(columns.count, 0);
+	log_columns_done(&columns);
+}
+
+static void test_banner(void **state)
+{
+	struct log_columns columns = {0};
+	struct memory memory;
+	struct rate strange[] = {{.name = "a,b"}, {.name = "say \"x\""}, {.name = "plain"}};
+	struct rates strange_rates = {.rows = strange, .count = array_size(strange)};
+	struct rates none = {0};
+
+	(void)state;
+	assert_int_equal(log_columns_set(&columns, &rates), 0);
+	memory_open(&memory);
+	assert_int_equal(log_write_banner(memory.stream, &columns, false), 0);
+	assert_written(&memory, "exits kvm_exit(HLT) pages_4k quiet \n");
+	memory_open(&memory);
+	assert_int_equal(log_write_banner(memory.stream, &columns, true), 0);
+	assert_written(&memory, "timestamp,exits,kvm_exit(HLT),pages_4k,quiet\n");
+
+	assert_int_equal(log_columns_set(&columns, &strange_rates), 0);
+	memory_open(&memory);
+	assert_int_equal(log_write_banner(memory.stream, &columns, true), 0);
+	assert_written(&memory, "timestamp,\"a,b\",\"say \"\"x\"\"\",plain\n");
+
+	assert_int_equal(log_columns_set(&columns, &none), 0);
+	memory_open(&memory);
+	assert_int_equal(log_write_banner(memory.stream, &columns, true), 0);
+	assert_written(&memory, "timestamp\n");
+	log_columns_done(&columns);
+}
+
+static void test_record(void **state)
+{
+	struct log_columns columns = {0};
+	struct memory memory;
+
+	(void)state;
+	assert_int_equal(log_columns_set(&columns, &rates), 0);
+	memory_open(&memory);
+	log_write_record(memory.stream, &columns, &rates, false, STAMP);
+	assert_written(&memory, "2023-11-14 22:13:20        56         0      5000         0\n");
+	memory_open(&memory);
+	log_write_record(memory.stream, &columns, &rates, true, STAMP);
+	assert_written(&memory, "2023-11-14 22:13:20,56,0,5000,0\n");
+	log_columns_done(&columns);
+}
+
+/* Rows that went are blanks in their column, rows that came have none. */
+static void test_missing_and_new_rows(void **state)
+{
+	struct rate later[] = {
+		{.name = "a_new_one", .delta = 11},
+		{.name = "kvm_exit(HLT)", .parent = "kvm_exit", .delta = 22},
+		{.name = "kvm_exit(HLT)", .parent = "kvm_exit_2", .delta = 33},
+		{.name = "quiet", .delta = 44},
+		{.name = "z_new_one", .delta = 55},
+	};
+	struct rates later_rates = {.rows = later, .count = array_size(later)};
+	struct rates none = {0};
+	struct log_columns columns = {0};
+	struct memory memory;
+
+	(void)state;
+	assert_int_equal(log_columns_set(&columns, &rates), 0);
+	memory_open(&memory);
+	log_write_record(memory.stream, &columns, &later_rates, false, STAMP);
+	assert_written(&memory, "2023-11-14 22:13:20         -        22         -        44\n");
+	memory_open(&memory);
+	log_write_record(memory.stream, &columns, &later_rates, true, STAMP);
+	assert_written(&memory, "2023-11-14 22:13:20,,22,,44\n");
+	memory_open(&memory);
+	log_write_record(memory.stream, &columns, &none, true, STAMP);
+	assert_written(&memory, "2023-11-14 22:13:20,,,,\n");
+	log_columns_done(&columns);
+}
+
+static void test_local_time(void **state)
+{
+	struct log_columns columns = {0};
+	struct rates none = {0};
+	struct memory memory;
+
+	(void)state;
+	setenv("TZ", "XXX-5:30", 1);
+	tzset();
+	memory_open(&memory);
+	log_write_record(memory.stream, &columns, &none, true, STAMP);
+	assert_written(&memory, "2023-11-15 03:43:20\n");
+	setenv("TZ", "UTC", 1);
+	tzset();
+}
+
+static void test_zero(void **state)
+{
+	struct rate quiet[] = {{.name = "a", .total = 5},
+			       {.name = "b", .kind = FIELD_GAUGE, .total = 7}};
+	struct rates quiet_rates = {.rows = quiet, .count = array_size(quiet)};
+	struct rates none = {0};
+
+	(void)state;
+	assert_true(log_is_zero(&none));
+	assert_true(log_is_zero(&quiet_rates));
+	assert_false(log_is_zero(&rates));
+	quiet[1].delta = -1;
+	assert_false(log_is_zero(&quiet_rates));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_banner),
+		cmocka_unit_test(test_record),
+		cmocka_unit_test(test_missing_and_new_rows),
+		cmocka_unit_test(test_local_time),
+		cmocka_unit_test(test_zero),
+	};
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
