@@ -7,7 +7,7 @@
 
 #include "host/number.h"
 
-/* execve() takes arguments of up to 128 KiB each; what matters of a VMM stands well before 1 MiB. */
+/* execve() takes arguments of up to 128 KiB each; a VMM names its guest well before 1 MiB. */
 #define CMDLINE_LIMIT (1 << 20)
 /* The line Groups: may list 65536 of them. */
 #define STATUS_LIMIT (1 << 20)

@@ -33,10 +33,11 @@ int kernel_perf_paranoid(const struct host_root *root, int *ret_level)
 	char buf[16];
 	ssize_t length = host_read(root, "proc/sys/kernel/perf_event_paranoid", buf, sizeof(buf));
 	uint64_t level;
-	bool negative = buf[0] == '-';
+	bool negative;
 
 	if (length < 0)
 		return (int)length;
+	negative = buf[0] == '-';
 	buf[strcspn(buf, "\n")] = '\0';
 	if (number_parse_u64(buf + negative, 0, 100, &level) < 0)
 		return -EBADMSG;

@@ -14,7 +14,7 @@ enum kernel_lockdown {
 /* The lockdown state, from /sys/kernel/security/lockdown. */
 enum kernel_lockdown kernel_lockdown(const struct host_root *root);
 
-/* Whether module `name` (with underscores) is loaded or built in with a directory in /sys/module. */
+/* Whether module `name` (with underscores) is loaded, or built in with a place in /sys/module. */
 bool kernel_has_module(const struct host_root *root, const char *name);
 
 /* Reads /proc/sys/kernel/perf_event_paranoid (-1..4). Returns 0 or -errno. */

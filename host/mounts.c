@@ -117,8 +117,12 @@ int mounts_open_tracefs(const struct host_root *root, const char *below, char **
 		free(path);
 		path = NULL;
 		debugfs_fd = mounts_open_debugfs(root, in_debugfs, &path);
-		if (debugfs_fd >= 0 || (debugfs_fd != -ENODEV && debugfs_fd != -ENOENT))
+		if (debugfs_fd >= 0 || (debugfs_fd != -ENODEV && debugfs_fd != -ENOENT)) {
 			fd = debugfs_fd;
+		} else {
+			free(path);
+			path = strdup("/sys/kernel/tracing");
+		}
 	}
 	if (ret_path)
 		*ret_path = take_ptr(path);

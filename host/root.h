@@ -46,8 +46,8 @@ int host_readdir(DIR *dir, struct dirent **ret_entry) must_check;
 bool host_exists(const struct host_root *root, const char *path);
 
 /*
- * Reads the whole file at `path`, which is no link, below `dirfd` into `buf` and ends it with NUL. A file that does
- * not fit is -EFBIG. Returns the length without the NUL, or -errno.
+ * Reads the whole file at `path`, which is no link, below `dirfd` into `buf` and ends it with
+ * NUL. A file that does not fit is -EFBIG. Returns the length without the NUL, or -errno.
  */
 ssize_t host_read_at(int dirfd, const char *path, char *buf, size_t size) must_check;
 

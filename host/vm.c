@@ -30,6 +30,9 @@ int vm_parse_name(const char *name, pid_t *ret_tid, int *ret_fd)
 	if (number_parse_u64(digits, 1, INT32_MAX, &tid) < 0 ||
 	    number_parse_u64(dash + 1, 0, INT32_MAX, &fd) < 0)
 		return -EINVAL;
+	/* The name is made from the numbers again: "007-4" would be another directory. */
+	if (digits[0] == '0' || (dash[1] == '0' && dash[2]))
+		return -EINVAL;
 	*ret_tid = (pid_t)tid;
 	*ret_fd = (int)fd;
 	return 0;

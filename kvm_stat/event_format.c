@@ -325,6 +325,8 @@ int event_format_parse(const char *text, size_t length, const char *group,
 	events = tep_list_events(tep, TEP_EVENT_SORT_ID);
 	if (!events || !events[0])
 		goto out;
+	if (!events[0]->format.nr_common)
+		goto out;
 	r = add_fields(format, events[0]->format.fields);
 	for (arg = events[0]->print_fmt.args; arg && r == 0; arg = arg->next)
 		r = walk(format, arg, &none, 0);
