@@ -47,9 +47,3 @@ static inline void cleanup_closedir_fn(DIR **d)
 		(p) = NULL;                                                                        \
 		taken_;                                                                            \
 	})
-#define take_fd(fd)                                                                                \
-	__extension__({                                                                            \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
-	})

@@ -34,6 +34,7 @@ bool text_is_field_name(const char *name);
 
 /*
  * Writes `text` as one CSV field (RFC 4180): quoted when it holds a comma, a quote or a line end.
- * Control characters, line ends among them, are shown as \xNN, so that a record is one line. Returns 0 or -errno.
+ * Control characters, line ends among them, are shown as \xNN, so that a record is one line.
+ * Returns 0 or -errno.
  */
 int text_csv_write(FILE *stream, const char *text) must_check;

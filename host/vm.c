@@ -72,22 +72,84 @@ static const struct vm *find_known(const struct vm_list *known, const struct vm 
 	return found && found->inode == vm->inode ? found : NULL;
 }
 
-static bool has_vm_descriptor(const struct host_root *root, pid_t pid, int fd)
+/* Whether the descriptor `name` in the directory of a process' descriptors is a VM. */
+static bool is_vm_link(int dirfd, const char *name)
 {
-	char path[64], target[64];
-	cleanup_close int dir = -1;
-	ssize_t length;
+	char target[64];
+	ssize_t length = readlinkat(dirfd, name, target, sizeof(target) - 1);
 
-	snprintf(path, sizeof(path), "proc/%d/fd", (int)pid);
-	dir = host_open(root, path, O_RDONLY | O_DIRECTORY);
-	if (dir < 0)
-		return false;
-	snprintf(path, sizeof(path), "%d", fd);
-	length = readlinkat(dir, path, target, sizeof(target) - 1);
 	if (length < 0)
 		return false;
 	target[length] = '\0';
 	return strcmp(target, VM_LINK) == 0;
+}
+
+/* Appends the VMs that process `pid` holds. Returns 0, -ENOMEM, or -errno of looking into it. */
+static int append_vms_of_process(const struct host_root *root, pid_t pid, struct vm_list *list,
+				 size_t *room)
+{
+	cleanup_closedir DIR *dir = NULL;
+	struct dirent *entry;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "proc/%d/fd", (int)pid);
+	r = host_opendir(root, path, &dir);
+	if (r < 0)
+		return r;
+	while (host_readdir(dir, &entry) > 0) {
+		uint64_t fd;
+
+		if (number_parse_u64(entry->d_name, 0, INT32_MAX, &fd) < 0 ||
+		    !is_vm_link(dirfd(dir), entry->d_name))
+			continue;
+		r = list_append(list, room, (struct vm){.tid = pid, .fd = (int)fd, .pid = pid});
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int vm_list_read_proc(const struct host_root *root, struct vm_list *ret_list)
+{
+	cleanup_closedir DIR *dir = NULL;
+	cleanup(vm_list_done) struct vm_list list = {0};
+	size_t room = 0;
+	struct dirent *entry;
+	int r = host_opendir(root, "proc", &dir);
+
+	if (r < 0)
+		return r;
+	while ((r = host_readdir(dir, &entry)) > 0) {
+		uint64_t pid;
+
+		if (number_parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
+			continue;
+		r = append_vms_of_process(root, (pid_t)pid, &list, &room);
+		if (r == -ENOMEM)
+			break;
+		/* A process that ended, or another user's: not a VM that can be seen from here. */
+	}
+	if (r < 0)
+		return r;
+	if (list.count)
+		qsort(list.vms, list.count, sizeof(*list.vms), compare_vms);
+	*ret_list = list;
+	list = (struct vm_list){0};
+	return 0;
+}
+
+/*
+ * Whether process `pid` runs VMs, as far as can be seen: the number of a thread that is long gone
+ * may have become that of somebody else.
+ */
+static bool may_run_vms(const struct host_root *root, pid_t pid)
+{
+	cleanup(vm_list_done) struct vm_list held = {0};
+	size_t room = 0;
+	int r = append_vms_of_process(root, pid, &held, &room);
+
+	return r < 0 || held.count;
 }
 
 /* The process of a vCPU thread: vcpuN/pid exists on x86 since 6.1 and has mode 0444. */
@@ -102,43 +164,75 @@ static pid_t process_of_vcpu(const struct host_root *root, int kvm_fd, const str
 	return guest_process_of_thread(root, (pid_t)tid);
 }
 
-/* The only process that holds the VM's descriptor under its number, when it is the only one. */
-static pid_t process_with_descriptor(const struct host_root *root, int fd)
+/*
+ * Most VMMs create the VM in their main thread or in one that lives on. Where the thread is gone,
+ * the vCPUs tell.
+ */
+static pid_t find_process(const struct host_root *root, int kvm_fd, const struct vm *vm)
 {
-	cleanup_closedir DIR *dir = NULL;
-	struct dirent *entry;
+	pid_t pid = guest_process_of_thread(root, vm->tid);
+
+	if (pid <= 0 || !may_run_vms(root, pid))
+		pid = process_of_vcpu(root, kvm_fd, vm);
+	return pid > 0 && may_run_vms(root, pid) ? pid : 0;
+}
+
+/* Whether the descriptor is that of a VM whose process is known already. */
+static bool is_taken(const struct vm_list *list, const struct vm *held)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++) {
+		if (list->vms[i].pid == held->pid && list->vms[i].fd == held->fd)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The process of a VM that nothing else tells: the one that holds a VM under the descriptor's
+ * number which is not known to be another, when there is only one such.
+ */
+static pid_t find_holder(const struct vm_list *list, const struct vm_list *held, int fd)
+{
 	pid_t found = 0;
+	size_t i;
 
-	if (host_opendir(root, "proc", &dir) < 0)
-		return 0;
-	while (host_readdir(dir, &entry) > 0) {
-		uint64_t pid;
-
-		if (number_parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0 ||
-		    !has_vm_descriptor(root, (pid_t)pid, fd))
+	for (i = 0; i < held->count; i++) {
+		if (held->vms[i].fd != fd || is_taken(list, &held->vms[i]))
 			continue;
 		if (found)
 			return 0;
-		found = (pid_t)pid;
+		found = held->vms[i].pid;
 	}
 	return found;
 }
 
 /*
- * Most VMMs create the VM in their main thread or in one that lives on. Where the thread is gone
- * the vCPUs tell, and where there is no vCPU file the descriptor does. That means to look through
- * all of /proc, so it is tried once only, when the VM is seen first.
+ * Finds the processes of VMs that are left, by their descriptors. That means to look through all
+ * of /proc, so a VM that was seen before without success is not looked for again.
  */
-static pid_t find_process(const struct host_root *root, int kvm_fd, const struct vm *vm,
-			  bool is_new)
+static int find_by_descriptor(const struct host_root *root, const struct vm_list *known,
+			      struct vm_list *list)
 {
-	pid_t pid = guest_process_of_thread(root, vm->tid);
+	cleanup(vm_list_done) struct vm_list held = {0};
+	bool looked = false;
+	size_t i;
 
-	if (pid <= 0)
-		pid = process_of_vcpu(root, kvm_fd, vm);
-	if (pid <= 0 && is_new)
-		pid = process_with_descriptor(root, vm->fd);
-	return pid > 0 ? pid : 0;
+	for (i = 0; i < list->count; i++) {
+		struct vm *vm = &list->vms[i];
+		int r = 0;
+
+		if (vm->pid > 0 || find_known(known, vm))
+			continue;
+		if (!looked)
+			r = vm_list_read_proc(root, &held);
+		if (r == -ENOMEM)
+			return r;
+		looked = true;
+		vm->pid = find_holder(list, &held, vm->fd);
+	}
+	return 0;
 }
 
 int vm_list_read_debugfs(const struct host_root *root, int kvm_fd, const struct vm_list *known,
@@ -171,67 +265,11 @@ int vm_list_read_debugfs(const struct host_root *root, int kvm_fd, const struct 
 		if (same && same->pid > 0)
 			list.vms[i].pid = same->pid;
 		else
-			list.vms[i].pid = find_process(root, kvm_fd, &list.vms[i], !same);
+			list.vms[i].pid = find_process(root, kvm_fd, &list.vms[i]);
 	}
-	*ret_list = list;
-	list = (struct vm_list){0};
-	return 0;
-}
-
-static int append_vms_of_process(const struct host_root *root, pid_t pid, struct vm_list *list,
-				 size_t *room)
-{
-	cleanup_closedir DIR *dir = NULL;
-	struct dirent *entry;
-	char path[64];
-
-	snprintf(path, sizeof(path), "proc/%d/fd", (int)pid);
-	if (host_opendir(root, path, &dir) < 0)
-		return 0; /* gone, or another user's */
-	while (host_readdir(dir, &entry) > 0) {
-		char target[64];
-		uint64_t fd;
-		ssize_t length;
-		int r;
-
-		if (number_parse_u64(entry->d_name, 0, INT32_MAX, &fd) < 0)
-			continue;
-		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-		if (length < 0)
-			continue;
-		target[length] = '\0';
-		if (strcmp(target, VM_LINK))
-			continue;
-		r = list_append(list, room, (struct vm){.tid = pid, .fd = (int)fd, .pid = pid});
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-int vm_list_read_proc(const struct host_root *root, struct vm_list *ret_list)
-{
-	cleanup_closedir DIR *dir = NULL;
-	cleanup(vm_list_done) struct vm_list list = {0};
-	size_t room = 0;
-	struct dirent *entry;
-	int r = host_opendir(root, "proc", &dir);
-
+	r = find_by_descriptor(root, known, &list);
 	if (r < 0)
 		return r;
-	while ((r = host_readdir(dir, &entry)) > 0) {
-		uint64_t pid;
-
-		if (number_parse_u64(entry->d_name, 1, INT32_MAX, &pid) < 0)
-			continue;
-		r = append_vms_of_process(root, (pid_t)pid, &list, &room);
-		if (r < 0)
-			break;
-	}
-	if (r < 0)
-		return r;
-	if (list.count)
-		qsort(list.vms, list.count, sizeof(*list.vms), compare_vms);
 	*ret_list = list;
 	list = (struct vm_list){0};
 	return 0;
@@ -244,15 +282,4 @@ int vm_list_read(const struct host_root *root, struct vm_list *ret_list)
 	if (kvm_fd >= 0)
 		return vm_list_read_debugfs(root, kvm_fd, NULL, ret_list);
 	return vm_list_read_proc(root, ret_list);
-}
-
-bool vm_list_has_pid(const struct vm_list *list, pid_t pid)
-{
-	size_t i;
-
-	for (i = 0; i < list->count; i++) {
-		if (list->vms[i].pid == pid)
-			return true;
-	}
-	return false;
 }

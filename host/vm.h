@@ -44,6 +44,3 @@ int vm_list_read_proc(const struct host_root *root, struct vm_list *ret_list) mu
 
 /* As vm_list_read_debugfs() where debugfs can be listed, else as vm_list_read_proc(). */
 int vm_list_read(const struct host_root *root, struct vm_list *ret_list) must_check;
-
-/* Whether process `pid` runs a VM of the list. */
-bool vm_list_has_pid(const struct vm_list *list, pid_t pid);
