@@ -36,12 +36,31 @@ static int copy_field(const struct event_field *from, struct event_field *to)
 	return 0;
 }
 
+int event_guards_copy(const struct event_guards *from, struct event_guards *to)
+{
+	to->count = 0;
+	for (; to->count < from->count; to->count++) {
+		to->list[to->count] = from->list[to->count];
+		if (copy_field(&from->list[to->count].field, &to->list[to->count].field) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void event_guards_free(struct event_guards *guards)
+{
+	size_t i;
+
+	for (i = 0; i < guards->count; i++)
+		free(guards->list[i].field.name);
+	guards->count = 0;
+}
+
 static void free_table(struct event_table *table)
 {
 	size_t i;
 
-	for (i = 0; i < table->guards.count; i++)
-		free(table->guards.list[i].field.name);
+	event_guards_free(&table->guards);
 	for (i = 0; i < table->count; i++)
 		free(table->symbols[i].name);
 	free(table->symbols);
@@ -156,16 +175,6 @@ static bool guard_from(const struct event_format *format, const struct tep_print
 	return false;
 }
 
-static int copy_guards(const struct event_guards *from, struct event_guards *to)
-{
-	for (; to->count < from->count; to->count++) {
-		to->list[to->count] = from->list[to->count];
-		if (copy_field(&from->list[to->count].field, &to->list[to->count].field) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int copy_symbols(const struct tep_print_flag_sym *symbol, struct event_table *table)
 {
 	for (; symbol && table->count < SYMBOLS_MAX; symbol = symbol->next) {
@@ -195,7 +204,7 @@ static int add_table(struct event_format *format, struct event_table table,
 
 	if (format->table_count == TABLES_MAX)
 		return 0;
-	if (copy_guards(guards, &table.guards) < 0 ||
+	if (event_guards_copy(guards, &table.guards) < 0 ||
 	    (field && copy_field(field, &table.field) < 0) || copy_symbols(symbols, &table) < 0)
 		goto no_memory;
 	grown = reallocarray(format->tables, format->table_count + 1, sizeof(*grown));

@@ -82,6 +82,12 @@ const struct event_field *event_format_field(const struct event_format *format, 
 int event_field_read(const struct event_field *field, const void *record, size_t size,
 		     uint64_t *ret_value) must_check;
 
+/* Copies guards with their names; free `to` also after a failure. Returns 0 or -ENOMEM. */
+int event_guards_copy(const struct event_guards *from, struct event_guards *to) must_check;
+
+/* Frees the names and leaves no guards. */
+void event_guards_free(struct event_guards *guards);
+
 /* Whether all guards hold for a record; a record that is too short holds none. */
 bool event_guards_hold(const struct event_guards *guards, const void *record, size_t size);
 

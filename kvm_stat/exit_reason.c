@@ -31,20 +31,11 @@ bool exit_reasons_apply(const char *name)
 	       strcmp(name, "kvm_vmgexit_enter") == 0;
 }
 
-static void free_guards(struct event_guards *guards)
-{
-	size_t i;
-
-	for (i = 0; i < guards->count; i++)
-		free(guards->list[i].field.name);
-	guards->count = 0;
-}
-
 static void free_set(struct exit_code_set *set)
 {
 	size_t i;
 
-	free_guards(&set->guards);
+	event_guards_free(&set->guards);
 	free(set->field.name);
 	free(set->values);
 	free(set->reasons);
@@ -71,20 +62,6 @@ void exit_reasons_free(struct exit_reasons *reasons)
 	free(reasons);
 }
 
-static int copy_guards(const struct event_guards *from, struct event_guards *to)
-{
-	to->count = 0;
-	for (; to->count < from->count; to->count++) {
-		struct event_guard *guard = &to->list[to->count];
-
-		*guard = from->list[to->count];
-		guard->field.name = strdup(guard->field.name);
-		if (!guard->field.name)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 /*
  * Copies a table's guards without those that this host's ISA decides. Returns 1, or 0 when the
  * table is for the other ISA, or -ENOMEM.
@@ -105,7 +82,11 @@ static int reduce_guards(const struct event_guards *from, enum exit_isa isa,
 		}
 		kept.list[kept.count++] = *guard;
 	}
-	return copy_guards(&kept, to) < 0 ? -ENOMEM : 1;
+	if (event_guards_copy(&kept, to) < 0) {
+		event_guards_free(to);
+		return -ENOMEM;
+	}
+	return 1;
 }
 
 static void write_guards(FILE *out, const struct event_guards *guards)
@@ -415,7 +396,7 @@ static int add_symbols(struct exit_reasons *reasons, const char *event,
 	r = add_arm64_guard(format, table, &guards);
 	set = r < 0 ? NULL : new_set(reasons, &table->field, table->mask);
 	if (!set) {
-		free_guards(&guards);
+		event_guards_free(&guards);
 		return -ENOMEM;
 	}
 	set->guards = guards;
@@ -437,7 +418,7 @@ static int add_text(struct exit_reasons *reasons, const struct event_table *tabl
 		name = spell(table->symbols[0].name, false);
 		r = name && add_reason(reasons, name, clause(&guards, NULL, 0)) >= 0 ? 0 : -ENOMEM;
 	}
-	free_guards(&guards);
+	event_guards_free(&guards);
 	return r;
 }
 
@@ -517,7 +498,11 @@ static int write_rest_filter(struct exit_reasons *reasons)
 		return -ENOMEM;
 	if (!written)
 		return -ENOENT;
-	return length > FILTER_MAX ? -E2BIG : 0;
+	if (length > FILTER_MAX) {
+		free(reasons->rest_filter);
+		reasons->rest_filter = NULL;
+	}
+	return 0;
 }
 
 int exit_reasons_build(const char *event, const struct event_format *format, enum exit_isa isa,

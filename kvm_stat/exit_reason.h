@@ -18,7 +18,7 @@ struct exit_reason {
 struct exit_reasons {
 	struct exit_reason *list;
 	size_t count;
-	char *rest_filter;          /* records that no reason's filter takes */
+	char *rest_filter;          /* what no reason's takes; NULL: too long for the kernel */
 	struct exit_code_set *sets; /* private to exit_reason.c */
 	size_t set_count;
 };

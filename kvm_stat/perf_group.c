@@ -24,6 +24,7 @@ struct perf_group {
 	struct perf_event_mmap_page *ring; /* or NULL */
 	size_t ring_size;                  /* with its control page */
 	int ring_fd;
+	bool detached; /* the kernel took it apart: its CPU went offline */
 };
 
 static int open_counter(const struct perf_counter *counter, struct perf_target target, int leader,
@@ -139,6 +140,30 @@ struct perf_target perf_group_target(const struct perf_group *group)
 	return group->target;
 }
 
+/*
+ * When a CPU goes offline, the kernel makes each of its events a group of its own, which keeps
+ * what it has counted (perf_event_exit_cpu_context()).
+ */
+static int read_detached(struct perf_group *group, uint64_t *values)
+{
+	size_t i;
+
+	group->detached = true;
+	for (i = 0; i < group->count; i++) {
+		uint64_t data[2]; /* how many values, and one */
+
+		if (read(group->fds[i], data, sizeof(data)) != sizeof(data) || data[0] != 1)
+			return -EBADMSG;
+		values[i] += data[1];
+	}
+	return 0;
+}
+
+bool perf_group_is_detached(const struct perf_group *group)
+{
+	return group->detached;
+}
+
 int perf_group_read(struct perf_group *group, uint64_t *values)
 {
 	struct {
@@ -154,6 +179,8 @@ int perf_group_read(struct perf_group *group, uint64_t *values)
 
 		if (n < 0)
 			return -errno;
+		if (start == 0 && members > 1 && (size_t)n >= sizeof(uint64_t) && data.count == 1)
+			return read_detached(group, values);
 		if ((size_t)n < (members + 1) * sizeof(uint64_t) || data.count != members)
 			return -EBADMSG;
 		for (i = 0; i < members; i++)

@@ -43,6 +43,12 @@ struct perf_target perf_group_target(const struct perf_group *group);
 int perf_group_read(struct perf_group *group, uint64_t *values) must_check;
 
 /*
+ * Whether a read has found that the group does not count any more, because its CPU went offline.
+ * Should the CPU be back, it needs a new group.
+ */
+bool perf_group_is_detached(const struct perf_group *group);
+
+/*
  * Hands every record that sampled counters have left since the last call to `take`, oldest first:
  * the tracepoint's record from its common_type on.
  */

@@ -2,6 +2,7 @@
 #include "kvm_stat/perf_set.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -91,110 +92,121 @@ static void release_groups(struct perf_group **groups, size_t count)
 	free(fds);
 }
 
-/* The place of the target's group in the set, or -1. */
-static ssize_t find_group(const struct perf_set *set, const struct perf_target *target)
+/* The place of a target in the list, or NULL. */
+static const struct perf_target *find_target(const struct perf_targets *targets,
+					     const struct perf_target *target)
 {
-	size_t low = 0, high = set->group_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct perf_target at = perf_group_target(set->groups[middle]);
-		int r = perf_target_compare(&at, target);
-
-		if (r == 0)
-			return (ssize_t)middle;
-		if (r < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return -1;
+	return targets->count ? bsearch(target, targets->list, targets->count, sizeof(*target),
+					perf_target_compare)
+			      : NULL;
 }
 
-/* Opens a group for each target that has none. Returns 0 or -errno. */
-static int open_new(struct perf_set *set, const struct perf_targets *targets,
-		    struct perf_group **fresh)
+/* Frees the tallies of guests of which nothing is counted any more. */
+static void drop_tallies(struct perf_set *set)
 {
-	size_t i;
+	size_t i, j, kept = 0;
 
-	for (i = 0; i < targets->count; i++) {
-		const struct perf_target *target = &targets->list[i];
+	for (i = 0; i < set->tally_count; i++) {
+		struct perf_tally *tally = &set->tallies[i];
+		bool used = tally->guest == 0;
+
+		for (j = 0; j < set->group_count && !used; j++)
+			used = perf_group_target(set->groups[j]).guest == tally->guest;
+		if (used)
+			set->tallies[kept++] = *tally;
+		else
+			free(tally->now);
+	}
+	set->tally_count = kept;
+}
+
+/*
+ * Closes the groups of targets that are gone, and of CPUs that were offline meanwhile, keeping
+ * what they have counted. Before new ones are opened, so that both never add up.
+ */
+static int retire_gone(struct perf_set *set, const struct perf_targets *targets)
+{
+	struct perf_group **gone = calloc(set->group_count + 1, sizeof(struct perf_group *));
+	size_t i, kept = 0, gone_count = 0;
+	int error = 0;
+
+	if (!gone)
+		return -ENOMEM;
+	for (i = 0; i < set->group_count; i++) {
+		struct perf_target target = perf_group_target(set->groups[i]);
+		struct perf_tally *tally;
 		int r;
 
-		if (find_group(set, target) >= 0)
+		if (find_target(targets, &target) && !perf_group_is_detached(set->groups[i])) {
+			set->groups[kept++] = set->groups[i];
 			continue;
+		}
+		tally = find_tally(set, target.guest);
+		r = tally ? perf_group_read(set->groups[i], tally->retired) : -ENOMEM;
+		error = error ? error : r;
+		gone[gone_count++] = set->groups[i];
+	}
+	set->group_count = kept;
+	release_groups(gone, gone_count);
+	free(gone);
+	if (gone_count)
+		drop_tallies(set);
+	return error;
+}
+
+/* Opens a group for each target that has none, behind those that are there. */
+static int open_new(struct perf_set *set, const struct perf_targets *targets)
+{
+	struct perf_group **groups = reallocarray(set->groups, targets->count + 1,
+						  sizeof(struct perf_group *));
+	size_t i, old = 0, there = set->group_count;
+
+	if (!groups)
+		return -ENOMEM;
+	set->groups = groups;
+	for (i = 0; i < targets->count; i++) {
+		const struct perf_target *target = &targets->list[i];
+		struct perf_target next = {.cpu = INT_MAX};
+		int r;
+
+		if (old < there)
+			next = perf_group_target(groups[old]);
+		if (perf_target_compare(&next, target) == 0) {
+			old++;
+			continue;
+		}
 		if (!find_tally(set, target->guest))
 			return -ENOMEM;
-		r = perf_group_open(set->counters, set->counter_count, *target, &fresh[i]);
+		r = perf_group_open(set->counters, set->counter_count, *target,
+				    &groups[set->group_count]);
+		if (r == 0)
+			set->group_count++;
 		/* A thread that ended, a CPU that went offline since they were listed. */
-		if (r < 0 && r != -ESRCH && !(r == -ENODEV && target->cpu >= 0))
+		else if (r != -ESRCH && !(r == -ENODEV && target->cpu >= 0))
 			return r;
 	}
 	return 0;
 }
 
-/*
- * Puts the groups together that are to stay, old and new, in the order of the targets. What is
- * left of set->groups is gone.
- */
-static size_t merge(struct perf_set *set, const struct perf_targets *targets,
-		    struct perf_group **fresh, struct perf_group **merged)
+static int compare_groups(const void *a, const void *b)
 {
-	size_t i, old = 0, count = 0;
+	struct perf_target left = perf_group_target(*(struct perf_group *const *)a);
+	struct perf_target right = perf_group_target(*(struct perf_group *const *)b);
 
-	for (i = 0; i < targets->count; i++) {
-		if (fresh[i]) {
-			merged[count++] = fresh[i];
-			continue;
-		}
-		for (; old < set->group_count; old++) {
-			struct perf_target at = perf_group_target(set->groups[old]);
-			int r = perf_target_compare(&at, &targets->list[i]);
-
-			if (r == 0) {
-				merged[count++] = set->groups[old];
-				set->groups[old++] = NULL;
-			}
-			if (r >= 0)
-				break;
-		}
-	}
-	return count;
+	return perf_target_compare(&left, &right);
 }
 
 int perf_set_follow(struct perf_set *set, const struct perf_targets *targets, size_t *ret_wanted)
 {
-	struct perf_group **fresh = calloc(targets->count + 1, sizeof(struct perf_group *));
-	struct perf_group **merged = calloc(targets->count + 1, sizeof(struct perf_group *));
-	size_t i, count;
-	int r = fresh && merged ? 0 : -ENOMEM;
+	int r = retire_gone(set, targets);
 
 	*ret_wanted = targets->count * set->counter_count + SPARE_FDS;
 	if (r == 0)
 		r = raise_descriptor_limit(*ret_wanted);
 	if (r == 0)
-		r = open_new(set, targets, fresh);
-	if (r < 0) {
-		if (fresh)
-			release_groups(fresh, targets->count);
-		free(fresh);
-		free(merged);
-		return r;
-	}
-	count = merge(set, targets, fresh, merged);
-	for (i = 0; i < set->group_count; i++) {
-		struct perf_tally *tally;
-
-		if (!set->groups[i])
-			continue;
-		tally = find_tally(set, perf_group_target(set->groups[i]).guest);
-		r = tally ? perf_group_read(set->groups[i], tally->retired) : -ENOMEM;
-	}
-	release_groups(set->groups, set->group_count);
-	free(set->groups);
-	free(fresh);
-	set->groups = merged;
-	set->group_count = count;
+		r = open_new(set, targets);
+	if (set->group_count)
+		qsort(set->groups, set->group_count, sizeof(struct perf_group *), compare_groups);
 	return r;
 }
 

@@ -35,10 +35,10 @@ ssize_t perf_set_add(struct perf_set *set, struct perf_counter counter) must_che
 int perf_target_compare(const void *a, const void *b);
 
 /*
- * Counts on these targets from now on: opens what is new and closes what is gone, keeping what it
- * has counted. Targets that vanish meanwhile are passed over. The limit of open files is raised as
- * far as needed. Returns 0, or -errno with everything as it was before; -EMFILE when *ret_wanted
- * descriptors cannot be had.
+ * Counts on these targets from now on: closes what is gone, keeping what it has counted, and opens
+ * what is new. A guest that is gone altogether loses its tally. Targets that vanish meanwhile are
+ * passed over. The limit of open files is raised as far as needed. Returns 0 or -errno; -EMFILE
+ * when *ret_wanted descriptors cannot be had. What was counted before an error goes on.
  */
 int perf_set_follow(struct perf_set *set, const struct perf_targets *targets,
 		    size_t *ret_wanted) must_check;

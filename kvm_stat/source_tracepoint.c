@@ -15,7 +15,8 @@
 #include "kvm_stat/source.h"
 #include "kvm_stat/tracepoint_event.h"
 
-#define NUMBERED_MAX 64 /* rows of reasons known by number only */
+#define OTHER        "other" /* the reason of what no other row takes */
+#define NUMBERED_MAX 64      /* rows of reasons known by number only */
 
 /* One row of the samples. */
 struct tracepoint_row {
@@ -47,6 +48,7 @@ struct tracepoint_source {
 	/* of the selection: */
 	pid_t pid;
 	char *by_guest;
+	const struct field_filter *filter; /* borrowed until the next selection */
 	bool fixed_rows;
 	struct tracepoint_row *rows;
 	size_t row_count;
@@ -131,7 +133,11 @@ static int add_split(struct tracepoint_source *tp, const struct selection *selec
 		if (split->reason_rows[i] == -ENOMEM)
 			return -ENOMEM;
 	}
-	split->rest_row = add_child(tp, selection, event, "other",
+	/* A table that is too long for one filter has no row for the rest. */
+	split->rest_row = -1;
+	if (!reasons->rest_filter)
+		return 0;
+	split->rest_row = add_child(tp, selection, event, OTHER,
 				    (struct perf_counter){.tracepoint = id,
 							  .filter = reasons->rest_filter,
 							  .sampled = true});
@@ -156,10 +162,12 @@ static bool splits(const struct selection *selection, const struct tracepoint_ev
 /* Whether a reason of this event is wanted, which brings the event itself along. */
 static bool wants_a_reason(const struct tracepoint_event *event, const struct selection *selection)
 {
-	size_t i;
+	size_t i, count = event->reasons ? event->reasons->count + 1 : 0;
 
-	for (i = 0; event->reasons && i < event->reasons->count; i++) {
-		cleanup_free char *name = child_name(event->name, event->reasons->list[i].name);
+	for (i = 0; i < count; i++) {
+		bool is_rest = i == event->reasons->count;
+		cleanup_free char *name =
+			child_name(event->name, is_rest ? OTHER : event->reasons->list[i].name);
 
 		if (name && wants(selection, name))
 			return true;
@@ -244,6 +252,8 @@ static int add_guests(const struct tracepoint_source *tp, struct perf_targets *t
 
 		for (j = 0; j < i; j++) /* a process may run several VMs */
 			again |= vms.vms[j].pid == vms.vms[i].pid;
+		if (tp->pid && vms.vms[i].pid != tp->pid)
+			continue;
 		if (vms.vms[i].pid > 0 && !again)
 			r = add_threads(tp, vms.vms[i].pid, vms.vms[i].pid, targets);
 	}
@@ -300,6 +310,7 @@ static int tracepoint_select(struct source *source, const struct selection *sele
 
 	deselect(tp);
 	tp->pid = selection->pid;
+	tp->filter = selection->filter;
 	tp->fixed_rows = selection->fixed_rows;
 	/* The tracepoint ids of another host's tree mean nothing to this kernel. */
 	if (!tp->root->real)
@@ -323,6 +334,7 @@ static struct numbered *find_numbered(struct tracepoint_source *tp, struct split
 				      uint64_t number, bool is_flag)
 {
 	const char *flag = is_flag ? exit_reasons_flag_name(split->event->reasons, number) : NULL;
+	cleanup_free char *name = NULL;
 	struct numbered *numbered;
 	char digits[40];
 	size_t i;
@@ -336,8 +348,10 @@ static struct numbered *find_numbered(struct tracepoint_source *tp, struct split
 		return NULL;
 	snprintf(digits, sizeof(digits), "%s0x%llx", is_flag ? "FLAG_" : "",
 		 (unsigned long long)number);
-	row = add_row(tp, child_name(split->event->name, flag ? flag : digits), split->event->name,
-		      -1);
+	name = child_name(split->event->name, flag ? flag : digits);
+	if (!name || !field_filter_match(tp->filter, name))
+		return NULL;
+	row = add_row(tp, take_ptr(name), split->event->name, -1);
 	if (row < 0)
 		return NULL;
 	numbered = &split->numbered[split->numbered_count++];
@@ -384,7 +398,8 @@ static void take_record(const void *record, size_t size, void *data)
 	for (i = 0; i < tp->split_count; i++) {
 		struct split *split = &tp->splits[i];
 
-		if (split->id == id && split->rest_row >= 0 &&
+		/* Records do not tell the guest: by guest they stay in the row of the rest. */
+		if (split->id == id && split->rest_row >= 0 && !tp->by_guest &&
 		    exit_reasons_decode(split->event->reasons, record, size, &decoded) == 0)
 			attribute(tp, split, &decoded);
 	}

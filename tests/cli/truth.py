@@ -5,6 +5,7 @@ only those of the guest that was asked for.
 """
 import os
 import re
+import resource
 import signal
 import sys
 import time
@@ -15,6 +16,19 @@ import kvmtest  # noqa: E402
 
 WORK = ["--io", "5000", "--cpuid", "321", "--halts", "45"]
 FIELDS = "kvm_(pio|cpuid|userspace_exit)"
+HARD_LIMIT = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+THREADS = """
+import threading, time
+print("ready", flush=True)
+while True:
+    threads = [threading.Thread(target=time.sleep, args=(0.4,)) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
 
 
 def children(rows, parent):
@@ -97,6 +111,16 @@ class Truth(kvmtest.TestCase):
             deltas = [int(line.split()[-1]) for line in out.splitlines() if line[0].isdigit()]
             # What new threads do before the next sample finds them is not counted.
             self.assertTrue(400 - 2 * 200 * 0.4 <= sum(deltas) <= 400, deltas)
+
+    def test_threads_that_come_and_go(self):
+        """As the I/O threads of QEMU do: each sample closes and opens many descriptors."""
+        worker = self.launch(sys.executable, "-c", THREADS)
+        worker.stdout.readline()
+        result = kvmtest.kvm_stat(
+            "-l", "-t", "-s", "0.3", "--count", "5", "-p", str(worker.pid),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, HARD_LIMIT)))
+        self.assertEqual(0, result.returncode, result.stderr)
+        self.assertEqual(5, sum(line[0].isdigit() for line in result.stdout.splitlines()))
 
     def test_guest_that_comes_later_counts_from_zero(self):
         before = self.launch(kvmtest.KVM_STAT, "-1", "-t", "-f", FIELDS)
