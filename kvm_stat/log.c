@@ -32,8 +32,8 @@ static int write_memory(struct log *log, FILE *stream, char **text, const size_t
 
 /*
  * Writes the banner. A CSV file has it only once, at its start, so that the file stays one table;
- * should it begin with other columns (another kernel, other options), it is written again rather
- * than put numbers below names that are not theirs.
+ * should its records have other columns (another kernel, other options), it is written again
+ * rather than put numbers below names that are not theirs.
  */
 static int write_banner(struct log *log)
 {
@@ -44,7 +44,7 @@ static int write_banner(struct log *log)
 
 	log->banner_due = false;
 	if (r == 0 && log->csv && log->file.path && fflush(stream) == 0 &&
-	    log_file_begins_with(&log->file, text, length)) {
+	    log_file_last_line_is(&log->file, "timestamp,", text)) {
 		fclose(stream);
 		free(text);
 		return 0;
@@ -101,7 +101,11 @@ static int report_write(const struct options *options, int error)
 {
 	const char *where = options->log_file ? options->log_file : "standard output";
 
-	if (error == -ENOTSUP)
+	if (error == -ECANCELED)
+		message_error("stopped by a signal while \"%s\" took no more: the last record is "
+			      "not whole",
+			      where);
+	else if (error == -ENOTSUP)
 		message_error("cannot log to \"%s\": it is neither a file nor a character device; "
 			      "use -l and redirect the output",
 			      where);
@@ -125,8 +129,12 @@ static int report_sample(const struct options *options, int error)
 
 static int reopen(struct log *log, const struct options *options)
 {
-	int r = log_file_reopen(&log->file);
+	int close_error;
+	int r = log_file_reopen(&log->file, &close_error);
 
+	if (close_error < 0)
+		message_error("cannot finish the old \"%s\": %s", options->log_file,
+			      strerror(-close_error));
 	if (r < 0) {
 		/* Better to go on in the old file than to lose what happens from now on. */
 		message_error("cannot open \"%s\" anew: %s", options->log_file, strerror(-r));
@@ -186,10 +194,20 @@ static int log_loop(struct log *log, struct session *session, const struct optio
 	return r < 0 ? report_write(options, r) : 0;
 }
 
+int log_check(const struct options *options)
+{
+	struct log_file file;
+	int r = log_file_open(&file, options->log_file, -1);
+
+	if (r == 0)
+		r = log_file_close(&file);
+	return r < 0 ? report_write(options, r) : 0;
+}
+
 int log_run(struct session *session, const struct options *options, int signal_fd)
 {
 	struct log log = {.file = LOG_FILE_NONE, .csv = options->csv};
-	int status, r = log_file_open(&log.file, options->log_file);
+	int status, r = log_file_open(&log.file, options->log_file, signal_fd);
 
 	if (r < 0)
 		return report_write(options, r);

@@ -5,6 +5,12 @@
 #include "kvm_stat/session.h"
 
 /*
+ * Whether the log file can be written, for a program that has to wait before it writes. Returns 0,
+ * or the exit status after saying why not.
+ */
+int log_check(const struct options *options) must_check;
+
+/*
  * Logs the session to options->log_file or standard output; SIGHUP opens the file anew. Returns
  * the exit status; or -1 when kvm was unloaded and the options say to wait for it.
  */

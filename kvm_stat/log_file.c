@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,16 +36,27 @@ static int check_type(int fd, bool *ret_regular)
 	return 0;
 }
 
-int log_file_open(struct log_file *file, const char *path)
+/* As a crash amid a write leaves it: the next record must not go on in that line. */
+static int end_last_line(struct log_file *file)
+{
+	off_t end = file->regular ? lseek(file->fd, 0, SEEK_END) : 0;
+	char last = '\n';
+
+	if (end <= 0 || pread(file->fd, &last, 1, end - 1) != 1 || last == '\n')
+		return 0;
+	return log_file_write(file, "\n", 1);
+}
+
+int log_file_open(struct log_file *file, const char *path, int signal_fd)
 {
 	struct stat st;
 	bool regular = false;
 	int fd, r;
 
 	if (!path) {
-		*file = (struct log_file){.fd = STDOUT_FILENO,
-					  .regular = fstat(STDOUT_FILENO, &st) == 0 &&
-						     S_ISREG(st.st_mode)};
+		regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+		*file = (struct log_file){
+			.fd = STDOUT_FILENO, .regular = regular, .signal_fd = signal_fd};
 		return 0;
 	}
 	fd = open_path(path);
@@ -56,23 +67,28 @@ int log_file_open(struct log_file *file, const char *path)
 		close(fd);
 		return r;
 	}
-	*file = (struct log_file){.path = path, .fd = fd, .regular = regular};
-	return 0;
+	*file = (struct log_file){
+		.path = path, .fd = fd, .regular = regular, .signal_fd = signal_fd};
+	r = end_last_line(file);
+	if (r < 0)
+		(void)!log_file_close(file);
+	return r;
 }
 
-int log_file_reopen(struct log_file *file)
+int log_file_reopen(struct log_file *file, int *ret_close_error)
 {
 	struct log_file again;
 	int r;
 
+	*ret_close_error = 0;
 	if (!file->path)
 		return 0;
-	r = log_file_open(&again, file->path);
+	r = log_file_open(&again, file->path, file->signal_fd);
 	if (r < 0)
 		return r;
-	r = log_file_close(file);
+	*ret_close_error = log_file_close(file);
 	*file = again;
-	return r;
+	return 0;
 }
 
 int log_file_close(struct log_file *file)
@@ -85,6 +101,22 @@ int log_file_close(struct log_file *file)
 	return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
+/*
+ * Waits until a pipe or terminal takes something. A write to one whose reader stands still would
+ * keep us from hearing the signals, which are blocked.
+ */
+static int wait_writable(const struct log_file *file)
+{
+	struct pollfd fds[] = {{.fd = file->fd, .events = POLLOUT},
+			       {.fd = file->signal_fd, .events = POLLIN}};
+
+	while (poll(fds, array_size(fds), -1) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return fds[0].revents ? 0 : -ECANCELED;
+}
+
 int log_file_write(struct log_file *file, const char *text, size_t length)
 {
 	off_t end = file->regular ? lseek(file->fd, 0, SEEK_END) : -1;
@@ -92,28 +124,64 @@ int log_file_write(struct log_file *file, const char *text, size_t length)
 	int error = 0;
 
 	while (done < length && !error) {
-		ssize_t n = write(file->fd, text + done, length - done);
+		size_t part = length - done;
+		ssize_t n;
 
-		if (n >= 0) {
-			done += (size_t)n;
-		} else if (errno == EAGAIN) {
-			/* Somebody made our standard output non-blocking. */
-			struct pollfd wait = {.fd = file->fd, .events = POLLOUT};
-
-			(void)poll(&wait, 1, -1);
-		} else if (errno != EINTR) {
-			error = -errno;
+		/* What poll() calls writable takes at least so much without waiting. */
+		if (!file->regular) {
+			error = wait_writable(file);
+			if (error)
+				break;
+			part = part > _POSIX_PIPE_BUF ? _POSIX_PIPE_BUF : part;
 		}
+		n = write(file->fd, text + done, part);
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno != EINTR && errno != EAGAIN)
+			error = -errno;
 	}
 	if (error && done && end >= 0 && ftruncate(file->fd, end) < 0)
 		return error; /* the first error is the one to tell */
 	return error;
 }
 
-bool log_file_begins_with(const struct log_file *file, const char *text, size_t length)
-{
-	cleanup_free char *start = malloc(length ? length : 1);
+/* Reads a file line by line in bounded memory, to judge those that begin with a prefix. */
+struct line_matcher {
+	const char *prefix, *line;
+	size_t position;         /* in the present line */
+	bool has_prefix, equals; /* the present line, so far */
+	bool last_equals;        /* the last line that had the prefix */
+};
 
-	return start && file->regular && pread(file->fd, start, length, 0) == (ssize_t)length &&
-	       memcmp(start, text, length) == 0;
+static void match_byte(struct line_matcher *matcher, char c)
+{
+	size_t at = matcher->position++;
+
+	if (at == 0)
+		matcher->has_prefix = matcher->equals = true;
+	if (at < strlen(matcher->prefix))
+		matcher->has_prefix &= c == matcher->prefix[at];
+	matcher->equals = matcher->equals && at < strlen(matcher->line) && c == matcher->line[at];
+	if (c != '\n')
+		return;
+	if (matcher->has_prefix && at >= strlen(matcher->prefix))
+		matcher->last_equals = matcher->equals && !matcher->line[at + 1];
+	matcher->position = 0;
+}
+
+bool log_file_last_line_is(const struct log_file *file, const char *prefix, const char *line)
+{
+	struct line_matcher matcher = {.prefix = prefix, .line = line};
+	char block[16384];
+	off_t at = 0;
+	ssize_t n;
+
+	while (file->regular && (n = pread(file->fd, block, sizeof(block), at)) > 0) {
+		ssize_t i;
+
+		for (i = 0; i < n; i++)
+			match_byte(&matcher, block[i]);
+		at += n;
+	}
+	return matcher.last_equals;
 }

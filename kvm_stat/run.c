@@ -117,7 +117,11 @@ static bool wait_for_kvm(struct kvm_uevent_monitor *monitor, int signal_fd)
 	int fd = monitor ? kvm_uevent_fd(monitor) : -1;
 	uint64_t deadline = clock_now_ns() + 10U * SECOND;
 	struct kvm_uevent event;
-	int got = signals_wait(signal_fd, fd, deadline);
+	int got;
+
+	do { /* the log's file is not open yet, so a rotation is nothing to us */
+		got = signals_wait(signal_fd, fd, deadline);
+	} while (got == SIGHUP);
 
 	while (monitor && kvm_uevent_receive(monitor, &event) > 0)
 		;
@@ -140,12 +144,14 @@ static int run(const struct options *options, int signal_fd)
 		session_close(&session);
 		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))
 			break;
+		status = said ? 0 : log_check(options);
+		if (status)
+			break;
 		if (!said)
 			message_warning("KVM is not loaded; logging starts when it is");
 		if (!said && kvm_uevent_open(&monitor) < 0)
 			monitor = NULL;
 		said = true;
-		status = 0;
 		if (!wait_for_kvm(monitor, signal_fd))
 			break;
 	}

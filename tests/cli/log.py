@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The log modes of kvm_stat: lines arrive at once, none is lost at a signal, rotation works."""
+import array
 import csv
+import fcntl
 import os
 import signal
 import sys
+import termios
 import time
 
 sys.dont_write_bytecode = True
@@ -40,6 +43,11 @@ class LogCase(kvmtest.TestCase):
         _, err = process.communicate(timeout=20)
         self.assertEqual("", err)
         self.assertIn(process.returncode, (0, 128 + number, -number))
+
+    def log_once(self, *options):
+        result = kvmtest.kvm_stat("--sysroot", self.root, "-d", "-L", self.file, "-s", "0.1",
+                                  "--count", "1", *options)
+        self.assertEqual((0, "", ""), (result.returncode, result.stdout, result.stderr))
 
     def until_lines(self, count):
         return kvmtest.until(lambda: len(self.lines()) >= count and self.lines(), f"{count} lines")
@@ -127,6 +135,61 @@ class Log(LogCase):
             self.end(self.start("-L", self.file, "-c", "-s", "0.1", "-f", FIELDS))
             self.assertEqual("timestamp,exits,io_exits", self.lines()[0])
         self.assertEqual(1, sum("timestamp" in line for line in self.lines()))
+
+    def test_csv_records_stand_below_their_header(self):
+        """Other columns get a header of their own, and the old ones again after that."""
+        for fields in (FIELDS, "exits$", FIELDS):
+            self.log_once("-c", "-f", fields)
+        columns = 0
+        for row in csv.reader(self.lines()):
+            if row[0] == "timestamp":
+                columns = len(row)
+            self.assertEqual(columns, len(row), row)
+        self.assertEqual(3, sum("timestamp" in line for line in self.lines()))
+
+    def test_half_a_line_is_ended(self):
+        """As a crash leaves it."""
+        with open(self.file, "w", encoding="utf-8") as f:
+            f.write("timestamp,exits,io_exits\n2020-01-01 00:0")
+        self.log_once("-c", "-f", FIELDS)
+        header, half, record = self.lines()
+        self.assertEqual("timestamp,exits,io_exits", header)
+        self.assertEqual("2020-01-01 00:0", half)
+        self.assertRegex(record, r"^\d{4}-.*,0,0$")
+
+    def test_reader_that_stands_still(self):
+        process = self.start("-l", "-s", "0.1")
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+        unread = array.array("i", [0])
+
+        def full():
+            before = unread[0]
+            fcntl.ioctl(process.stdout, termios.FIONREAD, unread)
+            time.sleep(0.3)  # three records
+            return 0 < unread[0] == before
+        kvmtest.until(full, "a full pipe", 60)
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=10)
+
+    def test_waiting_for_kvm(self):
+        kvm = os.path.join(self.root, "sys/kernel/debug/kvm")
+        os.rename(kvm, kvm + ".away")
+        process = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", "-s", "0.1", "-L",
+                              self.file, "-f", FIELDS)
+        self.assertIn("not loaded", process.stderr.readline())
+        process.send_signal(signal.SIGHUP)  # a rotation is no reason to end
+        os.rename(kvm + ".away", kvm)
+        self.until_lines(3)
+        os.rename(kvm, kvm + ".away")  # and it outlives that
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        self.assertEqual(0, process.returncode)
+
+    def test_waiting_needs_a_log_that_can_be_written(self):
+        os.rename(os.path.join(self.root, "sys/kernel/debug/kvm"), self.file + ".away")
+        result = kvmtest.kvm_stat("--sysroot", self.root, "-d", "-L", "/nowhere/log", timeout=5)
+        self.assertEqual(1, result.returncode)
+        self.assertRegex(result.stderr, "^kvm_stat: cannot log to .*No such file")
 
     def test_csv_has_one_set_of_columns(self):
         process = self.start("-l", "-c", "-s", "0.2")

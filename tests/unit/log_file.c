@@ -52,7 +52,7 @@ static void test_append(void **state)
 	mode_t before = umask(027);
 
 	(void)state;
-	assert_int_equal(log_file_open(&file, path), 0);
+	assert_int_equal(log_file_open(&file, path, -1), 0);
 	assert_true(file.regular);
 	assert_true(fcntl(file.fd, F_GETFD) & FD_CLOEXEC);
 	write_text(&file, "one\n");
@@ -60,7 +60,7 @@ static void test_append(void **state)
 	assert_int_equal(log_file_close(&file), 0);
 	assert_int_equal(file.fd, -1);
 	assert_int_equal(log_file_close(&file), 0);
-	assert_int_equal(log_file_open(&file, path), 0);
+	assert_int_equal(log_file_open(&file, path, -1), 0);
 	write_text(&file, "two\n");
 	/* At the end, also when somebody else has written meanwhile or cut the file. */
 	assert_int_equal(truncate(path, 0), 0);
@@ -72,22 +72,65 @@ static void test_append(void **state)
 	umask(before);
 }
 
-static void test_begins_with(void **state)
+static void test_last_line(void **state)
 {
 	struct log_file file = LOG_FILE_NONE;
 
 	(void)state;
-	assert_int_equal(log_file_open(&file, path), 0);
-	assert_false(log_file_begins_with(&file, "head\n", 5));
-	write_text(&file, "head\n");
-	assert_true(log_file_begins_with(&file, "head\n", 5));
-	assert_false(log_file_begins_with(&file, "head\nmore", 9));
-	write_text(&file, "more\n");
-	assert_true(log_file_begins_with(&file, "head\n", 5));
-	assert_false(log_file_begins_with(&file, "Head\n", 5));
-	write_text(&file, "end\n"); /* looking did not move the end */
+	assert_int_equal(log_file_open(&file, path, -1), 0);
+	assert_false(log_file_last_line_is(&file, "time,", "time,a\n"));
+	write_text(&file, "time,a\n");
+	assert_true(log_file_last_line_is(&file, "time,", "time,a\n"));
+	assert_false(log_file_last_line_is(&file, "time,", "time,\n"));
+	assert_false(log_file_last_line_is(&file, "time,", "time,ab\n"));
+	assert_false(log_file_last_line_is(&file, "tame,", "time,a\n"));
+	write_text(&file, "1,2\ntim\n\n");
+	assert_true(log_file_last_line_is(&file, "time,", "time,a\n"));
+	/* It is the last one that counts, and a line without its end is none. */
+	write_text(&file, "time,b,c\n1,2,3\ntime,a");
+	assert_false(log_file_last_line_is(&file, "time,", "time,a\n"));
+	assert_true(log_file_last_line_is(&file, "time,", "time,b,c\n"));
 	assert_int_equal(log_file_close(&file), 0);
-	assert_holds("log", "head\nmore\nend\n");
+}
+
+/* A crash left half a line: what comes then begins a new one. */
+static void test_unfinished_line(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+
+	(void)state;
+	tree_put(&tree, "log", "one\ntw");
+	assert_int_equal(log_file_open(&file, path, -1), 0);
+	write_text(&file, "three\n");
+	assert_int_equal(log_file_close(&file), 0);
+	assert_int_equal(log_file_open(&file, path, -1), 0);
+	write_text(&file, "four\n");
+	assert_int_equal(log_file_close(&file), 0);
+	assert_holds("log", "one\ntw\nthree\nfour\n");
+}
+
+/* Nobody reads the pipe: a signal must be able to end the write that waits for it. */
+static void test_stuck_pipe(void **state)
+{
+	struct log_file file = LOG_FILE_NONE;
+	char line[1024];
+	int ends[2], signal_ends[2], r = 0;
+	size_t written = 0;
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe(signal_ends), 0);
+	memset(line, 'x', sizeof(line));
+	file = (struct log_file){.fd = ends[1], .signal_fd = signal_ends[0]};
+	assert_int_equal(write(signal_ends[1], "s", 1), 1);
+	while ((r = log_file_write(&file, line, sizeof(line))) == 0)
+		written += sizeof(line);
+	assert_int_equal(r, -ECANCELED);
+	assert_true(written >= 4096);
+	close(ends[0]);
+	close(ends[1]);
+	close(signal_ends[0]);
+	close(signal_ends[1]);
 }
 
 /* Whatever stands under the name is refused at once instead of waited for. */
@@ -102,13 +145,13 @@ static void test_refused(void **state)
 	(void)state;
 	tree_dir(&tree, "dir");
 	tree_fifo(&tree, "fifo");
-	assert_int_equal(log_file_open(&file, directory), -EISDIR);
-	assert_int_equal(log_file_open(&file, below), -ENOENT);
-	assert_int_equal(log_file_open(&file, ""), -ENOENT);
-	assert_int_equal(log_file_open(&file, fifo), -ENOTSUP);
+	assert_int_equal(log_file_open(&file, directory, -1), -EISDIR);
+	assert_int_equal(log_file_open(&file, below, -1), -ENOENT);
+	assert_int_equal(log_file_open(&file, "", -1), -ENOENT);
+	assert_int_equal(log_file_open(&file, fifo, -1), -ENOTSUP);
 	reader = open(fifo, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	assert_true(reader >= 0);
-	assert_int_equal(log_file_open(&file, fifo), -ENOTSUP);
+	assert_int_equal(log_file_open(&file, fifo, -1), -ENOTSUP);
 	close(reader);
 	assert_int_equal(file.fd, -1);
 }
@@ -125,7 +168,7 @@ static void test_fifo_for_writing(void **state)
 	assert_int_equal(chmod(fifo, 0222), 0);
 	if (geteuid() == 0)
 		assert_int_equal(seteuid(65534), 0);
-	assert_int_equal(log_file_open(&file, fifo), -ENXIO);
+	assert_int_equal(log_file_open(&file, fifo, -1), -ENXIO);
 	if (getuid() == 0)
 		assert_int_equal(seteuid(0), 0);
 }
@@ -135,27 +178,28 @@ static void test_full_device(void **state)
 	struct log_file file = LOG_FILE_NONE;
 
 	(void)state;
-	assert_int_equal(log_file_open(&file, "/dev/full"), 0);
+	assert_int_equal(log_file_open(&file, "/dev/full", -1), 0);
 	assert_false(file.regular);
 	assert_int_equal(log_file_write(&file, "x\n", 2), -ENOSPC);
-	assert_false(log_file_begins_with(&file, "x", 1));
+	assert_false(log_file_last_line_is(&file, "x", "x\n"));
 	assert_int_equal(log_file_close(&file), 0);
-	assert_int_equal(log_file_open(&file, "/dev/null"), 0);
+	assert_int_equal(log_file_open(&file, "/dev/null", -1), 0);
 	assert_int_equal(log_file_write(&file, "x\n", 2), 0);
 	assert_int_equal(log_file_close(&file), 0);
 }
 
 static void test_rotation(void **state)
 {
+	int close_error;
 	struct log_file file = LOG_FILE_NONE;
 	cleanup_free char *old = tree_path(&tree, "log.1");
 
 	(void)state;
-	assert_int_equal(log_file_open(&file, path), 0);
+	assert_int_equal(log_file_open(&file, path, -1), 0);
 	write_text(&file, "one\n");
 	assert_int_equal(rename(path, old), 0);
 	write_text(&file, "two\n");
-	assert_int_equal(log_file_reopen(&file), 0);
+	assert_int_equal(log_file_reopen(&file, &close_error), 0);
 	write_text(&file, "three\n");
 	assert_holds("log.1", "one\ntwo\n");
 	assert_holds("log", "three\n");
@@ -163,7 +207,7 @@ static void test_rotation(void **state)
 	/* Where the new file cannot be opened, the old one goes on. */
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0755), 0);
-	assert_int_equal(log_file_reopen(&file), -EISDIR);
+	assert_int_equal(log_file_reopen(&file, &close_error), -EISDIR);
 	write_text(&file, "four\n");
 	assert_int_equal(log_file_close(&file), 0);
 }
@@ -178,7 +222,7 @@ static void test_partial_write(void **state)
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	limit.rlim_max = before.rlim_max;
 	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(log_file_open(&file, path), 0);
+	assert_int_equal(log_file_open(&file, path, -1), 0);
 	write_text(&file, "first\n");
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	assert_int_equal(log_file_write(&file, "too much\n", 9), -EFBIG);
@@ -193,9 +237,10 @@ static void test_stdout(void **state)
 {
 	struct capture out = capture_start(1);
 	struct log_file file = LOG_FILE_NONE;
-	int opened = log_file_open(&file, NULL);
+	int close_error;
+	int opened = log_file_open(&file, NULL, -1);
 	int written = log_file_write(&file, "hello\n", 6);
-	int reopened = log_file_reopen(&file);
+	int reopened = log_file_reopen(&file, &close_error);
 	int closed = log_file_close(&file);
 	bool open_still = fcntl(1, F_GETFD) >= 0;
 	cleanup_free char *text = capture_end(&out);
@@ -228,7 +273,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_append, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_begins_with, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_last_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unfinished_line, setup, teardown),
+		cmocka_unit_test(test_stuck_pipe),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fifo_for_writing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_device, setup, teardown),
