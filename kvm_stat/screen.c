@@ -2,10 +2,14 @@
 #include "kvm_stat/screen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 #include <wctype.h>
 
@@ -15,13 +19,17 @@
 
 #include "host/message.h"
 
-#define ESCAPE_DELAY 25 /* milliseconds that the rest of an escape sequence may take */
-#define MESSAGES_MAX 32 /* that are kept to be printed at the end */
+#define ESCAPE_DELAY 25  /* milliseconds that the rest of an escape sequence may take */
+#define MESSAGES_MAX 32  /* that are kept to be printed at the end */
+#define RESTORE_MAX  256 /* bytes */
 
 static struct {
 	SCREEN *terminal; /* NULL: not open */
 	bool utf8, colour;
 	attr_t attributes[VIEW_ROLES];
+	struct termios termios;    /* as it was before */
+	char restore[RESTORE_MAX]; /* what the terminal wants to hear at the end */
+	size_t restore_length;
 	char *messages[MESSAGES_MAX];
 	size_t message_count; /* of them, also those that have made room */
 	size_t messages_come; /* also repeated ones, which are kept once */
@@ -151,6 +159,76 @@ static bool terminal_can_place_text(void)
 	return cup && cup != (const char *)-1;
 }
 
+/* Appends a capability without the padding ("$<5>") that only tputs() understands. */
+static void remember_capability(const char *name)
+{
+	const char *text = tigetstr(name);
+
+	if (!text || text == (const char *)-1)
+		return;
+	while (*text && screen.restore_length < RESTORE_MAX) {
+		if (text[0] == '$' && text[1] == '<') {
+			text += strcspn(text, ">");
+			text += *text == '>';
+			continue;
+		}
+		screen.restore[screen.restore_length++] = *text++;
+	}
+}
+
+/*
+ * Puts the terminal in order as far as it lets itself be written to. All of it may be called from
+ * a signal handler.
+ */
+static void restore_without_waiting(void)
+{
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+	tcsetattr(STDIN_FILENO, TCSANOW, &screen.termios);
+	if (flags < 0 || fcntl(STDOUT_FILENO, F_SETFL, flags | O_NONBLOCK) < 0)
+		return;
+	(void)!write(STDOUT_FILENO, screen.restore, screen.restore_length);
+	(void)fcntl(STDOUT_FILENO, F_SETFL, flags);
+}
+
+static void leave_at_once(int signal_number)
+{
+	(void)signal_number;
+	restore_without_waiting();
+	_exit(0);
+}
+
+/* The terminal takes nothing: it is stopped (Ctrl-S) or its other end does not read. */
+static bool output_is_stuck(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&out, 1, 0) <= 0 || !(out.revents & POLLOUT);
+}
+
+/*
+ * Around what may have to wait for the terminal amid its output: the signals that end the program
+ * are read by the event loop, which would not come to it.
+ */
+static void let_signals_end_output(bool let)
+{
+	static const int signals[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT};
+	struct sigaction action = {.sa_handler = let ? leave_at_once : SIG_DFL};
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < array_size(signals); i++)
+		sigaddset(&set, signals[i]);
+	/* Blocked before the handlers go, unblocked after they are there. */
+	if (!let)
+		sigprocmask(SIG_BLOCK, &set, NULL);
+	for (i = 0; i < array_size(signals); i++)
+		sigaction(signals[i], &action, NULL);
+	if (let)
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 int screen_open(void)
 {
 	static bool registered;
@@ -161,12 +239,18 @@ int screen_open(void)
 		return -ENOTTY;
 	if (!terminal_can_place_text())
 		return -EINVAL;
+	if (tcgetattr(STDIN_FILENO, &screen.termios) < 0)
+		return -errno;
 	/* Not initscr(), which ends the program when it fails. */
 	screen.terminal = newterm(NULL, stdout, stdin);
 	if (!screen.terminal)
 		return -EINVAL;
 	if (!registered)
 		registered = atexit(screen_close) == 0;
+	screen.restore_length = 0;
+	remember_capability("sgr0");
+	remember_capability("cnorm");
+	remember_capability("rmcup");
 	screen_capture_messages();
 	screen.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	set_input();
@@ -179,7 +263,10 @@ void screen_close(void)
 {
 	if (!screen.terminal)
 		return;
-	endwin();
+	if (output_is_stuck())
+		restore_without_waiting();
+	else
+		endwin();
 	delscreen(screen.terminal);
 	screen.terminal = NULL;
 	screen_release_messages();
@@ -276,13 +363,18 @@ void screen_draw(const struct view_spans *spans)
 	bool cursor = spans->cursor_row >= 0;
 	size_t i;
 
+	/* The next refresh tries again; meanwhile signals and keys are heard. */
+	if (output_is_stuck())
+		return;
 	erase();
 	for (i = 0; i < spans->count; i++)
 		draw_span(&spans->list[i]);
 	curs_set(cursor);
 	if (cursor)
 		move(spans->cursor_row, spans->cursor_col);
+	let_signals_end_output(true);
 	refresh();
+	let_signals_end_output(false);
 }
 
 static uint32_t translate_key(wint_t key)

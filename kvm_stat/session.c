@@ -163,7 +163,10 @@ static int open_best(struct session *session, const struct options *options)
 			continue;
 		say(!found, diagnose_source(&session->root, kinds[i], &errors[i]));
 	}
-	return tried < array_size(kinds) ? 0 : results[0];
+	if (tried < array_size(kinds))
+		return 0;
+	/* Where one of them only lacks KVM, waiting for it makes sense. */
+	return results[1] == -ENOENT ? -ENOENT : results[0];
 }
 
 static int compile_filter(const char *pattern, struct field_filter **ret_filter)
@@ -236,6 +239,8 @@ int session_sample(struct session *session)
 {
 	size_t i;
 
+	if (session->failure < 0)
+		return session->failure;
 	sample_clear(&session->sample);
 	for (i = 0; i < session->source_count; i++) {
 		int r = source_read(session->sources[i], &session->sample);
@@ -274,10 +279,18 @@ static int apply_selection(struct session *session, const struct selection *sele
 	}
 	if (r == 0) {
 		session->selection = *selection;
+		for (i = 0; i < session->source_count; i++) {
+			session->unreadable[i] = 0;
+			tell_new_trouble(session, i);
+		}
 		return 0;
 	}
-	while (i-- > 0)
-		(void)source_select(session->sources[i], &session->selection, &error);
+	while (i-- > 0 && session->failure == 0) {
+		session->failure = source_select(session->sources[i], &session->selection, &error);
+		if (session->failure < 0)
+			say(true, diagnose_source(&session->root, session->sources[i]->ops->kind,
+						  &error));
+	}
 	return r;
 }
 
@@ -297,6 +310,28 @@ int session_select_children(struct session *session, bool children)
 	return apply_selection(session, &selection);
 }
 
+/* The health of all sources together. */
+static struct source_health count_fields(const struct session *session)
+{
+	struct source_health sum = {0};
+	size_t i;
+
+	for (i = 0; i < session->source_count; i++) {
+		struct source_health health = source_health(session->sources[i]);
+
+		sum.fields += health.fields;
+		sum.unreadable += health.unreadable;
+	}
+	return sum;
+}
+
+bool session_is_unreadable(const struct session *session)
+{
+	struct source_health sum = count_fields(session);
+
+	return sum.fields && sum.unreadable == sum.fields;
+}
+
 int session_select_by_guest(struct session *session, const char *name)
 {
 	struct selection selection = session->selection;
@@ -307,6 +342,12 @@ int session_select_by_guest(struct session *session, const char *name)
 		return -ENOMEM;
 	selection.by_guest = copy;
 	r = apply_selection(session, &selection);
+	if (r == 0 && copy && !count_fields(session).fields) {
+		message_warning("%s cannot be told by guest", copy);
+		selection.by_guest = session->by_guest;
+		r = apply_selection(session, &selection);
+		r = r < 0 ? r : -ENOENT;
+	}
 	if (r < 0) {
 		free(copy);
 		return r;

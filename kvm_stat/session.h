@@ -18,6 +18,7 @@ struct session {
 	char *by_guest;                         /* owned; as selection.by_guest */
 	struct selection selection;             /* filter and by_guest point to the two above */
 	struct guests guests;                   /* as of the last session_update_guests() */
+	int failure; /* -errno: a selection failed and the one before too */
 	struct sample sample;
 	struct rates rates;
 };
@@ -44,12 +45,15 @@ void session_reset(struct session *session);
 
 /*
  * Changes what is counted, which starts all totals from 0. Should it fail (a message says why),
- * the selection before is in force again. Return 0 or -errno.
+ * the selection before is in force again, or session_sample() fails. Return 0 or -errno.
  */
 int session_select_pid(struct session *session, pid_t pid) must_check;
 int session_select_children(struct session *session, bool children) must_check;
 
-/* NULL: back to one row for each field; else one row for each guest, of the field `name`. */
+/*
+ * NULL: back to one row for each field; else one row for each guest, of the field `name`. -ENOENT:
+ * no source can tell that field by guest.
+ */
 int session_select_by_guest(struct session *session, const char *name) must_check;
 
 /*
@@ -57,6 +61,9 @@ int session_select_by_guest(struct session *session, const char *name) must_chec
  * a bad expression, with *ret_why (to be freed) saying what is wrong; or another -errno.
  */
 int session_select_fields(struct session *session, const char *pattern, char **ret_why) must_check;
+
+/* Whether fields were selected and not one of them can be read. */
+bool session_is_unreadable(const struct session *session);
 
 /* Looks for guests anew. Returns 0 or -errno. */
 int session_update_guests(struct session *session) must_check;

@@ -17,7 +17,7 @@
 #define NOTICE_SECONDS 8
 #define NS_PER_S       1000000000ULL
 
-static const int handled_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGWINCH, SIGTSTP};
+static const int handled_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
 
 /* What the loop waits for, and what is on the screen. */
 struct loop {
@@ -121,7 +121,7 @@ static const char *notice(struct loop *loop)
 	if (message && clock_now_ns() < loop->notice_until)
 		return message;
 	if (loop->tui.session->rates.partial)
-		return "a guest ended: its last moments are not counted";
+		return "a guest ended or counters were cleared: these numbers are too low";
 	return NULL;
 }
 
@@ -138,6 +138,7 @@ static void prepare_model(struct loop *loop, int height)
 	model->guest_name = loop->tui.guest_name;
 	model->pattern = field_filter_pattern(session->filter);
 	model->by_guest = session->by_guest;
+	model->unreadable = session_is_unreadable(session);
 	model->utf8 = screen_utf8();
 	model->first = view_first_row(model, height);
 }

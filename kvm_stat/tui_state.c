@@ -84,6 +84,12 @@ static bool guests_are_known(const struct session *session)
 	return true;
 }
 
+static void count_refresh(struct tui *tui)
+{
+	if (tui->refreshes_left && --tui->refreshes_left == 0)
+		tui->quit = true;
+}
+
 static void sample(struct tui *tui)
 {
 	const struct rates *rates = &tui->session->rates;
@@ -96,8 +102,8 @@ static void sample(struct tui *tui)
 	if (!guests_are_known(tui->session))
 		tui_update_guests(tui);
 	tui_update_rows(tui);
-	if (!rates->first && tui->refreshes_left && --tui->refreshes_left == 0)
-		tui->quit = true;
+	if (!rates->first)
+		count_refresh(tui);
 }
 
 void tui_refresh_soon(struct tui *tui)
@@ -152,6 +158,8 @@ void tui_refresh(struct tui *tui)
 	/* Of a guest that is gone, the last numbers stay; one that came back was sampled. */
 	if (!tui->model.dead && tui->session->selection.pid == pid)
 		sample(tui);
+	else
+		count_refresh(tui);
 }
 
 void tui_start(struct tui *tui)

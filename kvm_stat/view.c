@@ -426,6 +426,7 @@ void view_layout(const struct view_model *model, int width, int height, struct v
 		put_rows(spans, lines.top, &columns, model);
 	else
 		view_put(spans, row, 1, VIEW_PLAIN, "%s",
-			 model->rates->first ? "Collecting data..."
-					     : "No matching events reported yet");
+			 model->unreadable     ? "The selected fields cannot be read"
+			 : model->rates->first ? "Collecting data..."
+					       : "No matching events reported yet");
 }

@@ -71,6 +71,7 @@ struct view_model {
 	bool dead;              /* `pid` is gone, the numbers are its last */
 	const char *pattern;    /* of the field filter, as typed */
 	const char *by_guest;   /* rows are guests; the name of the one event */
+	bool unreadable;        /* none of the selected fields can be read */
 	const char *notice;     /* clean; hides the other texts of its line */
 	enum view_sort sort;
 	bool utf8;       /* the terminal shows more than ASCII */

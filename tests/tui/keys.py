@@ -150,7 +150,7 @@ class Keys(TerminalTest):
 
     def test_message(self):
         """What goes wrong is told on the screen, and once more when that is gone."""
-        text = "there is no event yet to show by guest"
+        text = "warning: there is no event yet to show by guest"
         terminal = self.start("-f", "zzz").wait("No matching")
         for _ in range(3):
             terminal.send("b").wait(lambda t: t.lines()[1] == f" {text}")

@@ -6,9 +6,11 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 from terminal import KVM_STAT, RMCUP, Terminal, TerminalTest, mkfixture
+from kvmtest import until
 
 PAGES = ("", "h", "f", "g", "s")
 COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
@@ -121,6 +123,22 @@ class Ends(TerminalTest):
         terminal.send("\x03")
         self.assertEqual(terminal.wait_end(), 0)
         self.assert_restored(terminal)
+
+    def test_quit_signal_from_the_keyboard(self):
+        terminal = self.start_counting()
+        terminal.send("\x1c")
+        self.assertEqual(terminal.wait_end(), 0)
+        self.assert_restored(terminal)
+
+    def test_signals_while_the_terminal_takes_nothing(self):
+        """Output that is stopped (Ctrl-S, a frozen emulator) must not keep it from ending."""
+        terminal = self.start_counting()
+        for i in range(300):  # draws whole screens, which nobody reads
+            terminal.child.setwinsize(50 + i % 2, 200)
+            time.sleep(0.01)
+        os.kill(terminal.child.pid, signal.SIGTERM)
+        until(lambda: not terminal.child.isalive(), "its end", 10)
+        self.assertEqual(0, terminal.child.exitstatus)
 
     def test_terminal_goes_away(self):
         terminal = self.start_counting()
