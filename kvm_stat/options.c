@@ -90,23 +90,23 @@ static int usage_error(void)
 
 static int parse_delay(const char *text, struct options *options)
 {
-	const char *why;
-
-	if (number_parse_double(text, &options->delay) < 0) {
-		message_error("invalid delay \"%s\": not a number", text);
-		return usage_error();
-	}
-	why = options_delay_error(options->delay);
-	if (why)
-		message_error("refused delay \"%s\": %s", text, why);
-	return why ? 1 : 0;
+	/* Whether it is within limits is asked of the last one only, as upstream does. */
+	if (number_parse_double(text, &options->delay) == 0)
+		return 0;
+	message_error("invalid delay \"%s\": not a number", text);
+	return usage_error();
 }
 
 static int parse_pid(const char *text, struct options *options)
 {
 	uint64_t pid;
+	int r = number_parse_u64(text, 0, INT_MAX, &pid);
 
-	if (number_parse_u64(text, 0, INT_MAX, &pid) < 0) {
+	if (r == -ERANGE) {
+		message_error("process %s does not exist", text);
+		return 1;
+	}
+	if (r < 0) {
 		message_error("invalid pid \"%s\": not a process number", text);
 		return usage_error();
 	}
@@ -242,6 +242,12 @@ static int apply(int option, char *argv[], struct options *options)
 /* Settles the mode and refuses what does not fit together. Returns -1 or the exit status. */
 static int settle(struct options *options)
 {
+	const char *why = options_delay_error(options->delay);
+
+	if (why) {
+		message_error("refused delay \"%g\": %s", options->delay, why);
+		return 1;
+	}
 	if (options->csv && !options->logs) {
 		message_error("option -c/--csv requires -l/--log or -L/--log-to-file");
 		return 1;

@@ -85,11 +85,11 @@ static bool ends_with(const char *text, const char *end)
 
 /*
  * The kernel creates the files of instantaneous values without write permission; writing 0 to one
- * of the others clears it. Peaks (max_mmu_*) cannot be told from counters here.
+ * of the others clears it. Peaks (max_mmu_*) can be cleared too and are told by their names.
  */
 static enum field_kind kind_of(const char *name, mode_t mode)
 {
-	if (!(mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
+	if (!(mode & (S_IWUSR | S_IWGRP | S_IWOTH)) || strncmp(name, "max_", 4) == 0)
 		return FIELD_GAUGE;
 	return ends_with(name, "_ns") ? FIELD_TIME : FIELD_EVENTS;
 }
@@ -187,9 +187,22 @@ static void select_fields(struct debugfs_source *debugfs, const struct selection
 	}
 }
 
-static void read_sum(struct debugfs_source *debugfs, struct stat_field *field, uint64_t *value)
+/* Whether a failure will not pass by itself: then the field has no row any more. */
+static bool is_lasting(int error)
 {
-	field->error = host_read_u64_at(debugfs->kvm_fd, field->name, value);
+	return error == -EPERM || error == -EACCES || error == -EBADMSG || error == -ENOENT;
+}
+
+/*
+ * Reads the kernel's sum. Returns 0, or -errno; field->error is set when the failure will last.
+ */
+static int read_sum(struct debugfs_source *debugfs, struct stat_field *field, uint64_t *ret_value)
+{
+	int r = host_read_u64_at(debugfs->kvm_fd, field->name, ret_value);
+
+	if (r < 0 && is_lasting(r))
+		field->error = r;
+	return r;
 }
 
 /*
@@ -203,8 +216,9 @@ static void probe_fields(struct debugfs_source *debugfs)
 	for (i = 0; i < debugfs->field_count; i++) {
 		uint64_t ignored;
 
+		debugfs->fields[i].error = 0;
 		if (debugfs->fields[i].selected)
-			read_sum(debugfs, &debugfs->fields[i], &ignored);
+			(void)!read_sum(debugfs, &debugfs->fields[i], &ignored);
 	}
 }
 
@@ -256,13 +270,14 @@ static void count_up(uint64_t *total, uint64_t *last, uint64_t value, enum field
 
 /*
  * Reads one VM. One that was there when counting began starts with its present values; one that
- * was born since counts from its birth. Returns false when the VM ended meanwhile.
+ * was born since counts from its birth. Returns false when something of it could not be read for
+ * the moment, as when it ended meanwhile.
  */
 static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state)
 {
 	char name[32];
 	cleanup_close int dir = -1;
-	bool found = false, tried = false;
+	bool found = false, tried = false, failed = false;
 	size_t i;
 
 	snprintf(name, sizeof(name), "%d-%d", (int)state->vm.tid, state->vm.fd);
@@ -279,10 +294,10 @@ static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state)
 		tried = true;
 		r = host_read_u64_at(dir, field->name, &value);
 		/* Not every VM need have every file; one that ends has none any more. */
-		if (r == -ENOENT || r == -ENODEV)
-			continue;
-		if (r < 0) {
+		if (r < 0 && r != -ENOENT && is_lasting(r))
 			field->error = r;
+		if (r < 0) {
+			failed |= r != -ENOENT && r != -ENODEV && !field->error;
 			continue;
 		}
 		if (state->was_there && !state->read && field->kind != FIELD_GAUGE)
@@ -295,7 +310,7 @@ static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state)
 		found = true;
 	}
 	state->read |= found;
-	return found || !tried;
+	return !failed && (found || !tried);
 }
 
 static int compare_identity(const struct vm *a, const struct vm *b)
@@ -441,9 +456,10 @@ static int read_sums(struct debugfs_source *debugfs, struct sample *sample)
 
 		if (!field->selected || field->error)
 			continue;
-		read_sum(debugfs, field, &value);
-		if (field->error)
+		if (read_sum(debugfs, field, &value) < 0) {
+			sample->partial |= !field->error;
 			continue;
+		}
 		if (field->kind == FIELD_GAUGE)
 			field->total = value;
 		else if (!debugfs->started)

@@ -98,7 +98,7 @@ class BadInput(kvmtest.TestCase):
         rows = kvmtest.batch_rows(out)
         self.assertIn("io_exits", rows)
         self.assertGreaterEqual(min(delta for name, (_, delta) in rows.items()
-                                    if name not in mkfixture.GAUGES), 0)
+                                    if name not in mkfixture.STATES), 0)
 
     def test_kvm_is_unloaded(self):
         """Ends with one message, or (-l, -L) waits for it to come back (B20)."""

@@ -19,7 +19,7 @@ import mkfixture  # noqa: E402
 STAMP = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", re.MULTILINE)
 UPSTREAM = ""
 # A filter without what upstream gets wrong: histograms, times and states.
-SOUND = "(?!.*_(hist|ns)$)(?!" + "|".join(f"{name}$" for name in mkfixture.GAUGES) + ")"
+SOUND = "(?!.*_(hist|ns)$)(?!" + "|".join(f"{name}$" for name in mkfixture.STATES) + ")"
 
 
 class Debugfs(kvmtest.TestCase):
@@ -125,12 +125,12 @@ class Debugfs(kvmtest.TestCase):
                 name = line.split()[0]
                 if name.endswith(("_hist", "_ns")):
                     continue
-                is_state = name in mkfixture.GAUGES and not states_agree
+                is_state = name in mkfixture.STATES and not states_agree
                 lines.append(line[:42] + line[52:] if is_state else line)
             return lines
 
         self.assertEqual(sound(theirs), sound(ours))
-        for name in mkfixture.GAUGES:
+        for name in mkfixture.STATES:
             self.assertEqual(mkfixture.get_stat(self.root, "", name), rows[name][0], name)
         for name in mkfixture.TIMES:
             self.assertEqual(self.increments(name), rows[name][1], name)
@@ -207,7 +207,7 @@ class Debugfs(kvmtest.TestCase):
         theirs, ours = table(theirs), table(ours)
         for name in mkfixture.HISTOGRAMS:  # B11
             del theirs[name]
-        for name in mkfixture.GAUGES:  # a state has no delta worth a log: the state is shown
+        for name in mkfixture.STATES:  # a state has no delta worth a log: the state is shown
             del theirs[name]
             self.assertEqual(mkfixture.get_stat(self.root, "", name), int(ours.pop(name)[-1]), name)
         for name in mkfixture.TIMES:
