@@ -231,6 +231,11 @@ static int find_by_descriptor(const struct host_root *root, const struct vm_list
 			return r;
 		looked = true;
 		vm->pid = find_holder(list, &held, vm->fd);
+		/* Nobody else may be it: then who has the thread's number is the best guess. */
+		if (vm->pid <= 0)
+			vm->pid = guest_process_of_thread(root, vm->tid);
+		if (vm->pid < 0)
+			vm->pid = 0;
 	}
 	return 0;
 }

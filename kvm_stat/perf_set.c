@@ -154,6 +154,15 @@ static int retire_gone(struct perf_set *set, const struct perf_targets *targets)
 	return error;
 }
 
+/*
+ * A thread that ended or a CPU that went offline since they were listed. A thread that ends amid
+ * the opening of its group is -ENODEV (seen with kernel 6.18).
+ */
+static bool has_vanished(int error)
+{
+	return error == -ESRCH || error == -ENODEV;
+}
+
 /* Opens a group for each target that has none, behind those that are there. */
 static int open_new(struct perf_set *set, const struct perf_targets *targets)
 {
@@ -181,8 +190,7 @@ static int open_new(struct perf_set *set, const struct perf_targets *targets)
 				    &groups[set->group_count]);
 		if (r == 0)
 			set->group_count++;
-		/* A thread that ended, a CPU that went offline since they were listed. */
-		else if (r != -ESRCH && !(r == -ENODEV && target->cpu >= 0))
+		else if (!has_vanished(r))
 			return r;
 	}
 	return 0;

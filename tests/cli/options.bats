@@ -169,7 +169,8 @@ prefixes() {
 @test "processes" {
 	refused 1 "99999999" -1 -d -p 99999999
 	refused 1 "1000" -1 -d -p 1001
-	for pid in abc 12x 1.5 "" 99999999999999999999; do
+	refused 1 "99999999999999999999" -1 -d -p 99999999999999999999
+	for pid in abc 12x 1.5 ""; do
 		refused 2 "" -1 -d --pid="$pid"
 	done
 	kvm_stat -1 -d --pid=-5
