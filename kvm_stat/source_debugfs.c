@@ -19,17 +19,19 @@ struct stat_field {
 	const char *parent; /* s390: instruction_* are part of exit_instruction */
 	enum field_kind kind;
 	bool selected;
-	int error; /* negative errno: cannot be read, has no row */
+	int error;   /* negative errno: cannot be read, has no row */
+	bool missed; /* in this sample: a failure that will pass */
 	uint64_t total;
-	uint64_t last_sum; /* what the kernel's sum was last */
+	uint64_t last_sum; /* what the kernel's sum was last, or NOT_READ */
 };
+
+/* No counter reaches it: that would take centuries of events. */
+#define NOT_READ UINT64_MAX
 
 /* What one VM's files said last. */
 struct vm_state {
 	struct vm vm;
-	bool was_there;  /* when counting began: it starts with what it has then */
-	bool read;       /* it has been read since the selection began */
-	uint64_t *last;  /* by field */
+	uint64_t *last;  /* by field; NOT_READ: what it has when it is read first is its past */
 	uint64_t *total; /* by field */
 };
 
@@ -230,8 +232,10 @@ static void debugfs_reset(struct source *source)
 	/* -i is about what was counted before kvm_stat started, and once only. */
 	if (debugfs->started)
 		debugfs->include_past = false;
-	for (i = 0; i < debugfs->field_count; i++)
+	for (i = 0; i < debugfs->field_count; i++) {
 		debugfs->fields[i].total = 0;
+		debugfs->fields[i].last_sum = NOT_READ;
+	}
 	free_states(debugfs->states, debugfs->vms.count);
 	debugfs->states = NULL;
 	debugfs->vms.count = 0;
@@ -257,15 +261,19 @@ static int debugfs_select(struct source *source, const struct selection *selecti
 	return 0;
 }
 
-static void count_up(uint64_t *total, uint64_t *last, uint64_t value, enum field_kind kind)
+/* How much a VM's file adds to its field's total. */
+static uint64_t count_up(const struct debugfs_source *debugfs, enum field_kind kind, uint64_t *last,
+			 uint64_t value)
 {
-	if (kind == FIELD_GAUGE)
-		*total += value; /* the caller starts gauges from 0 in every sample */
-	else if (value >= *last)
-		*total += value - *last;
-	else
-		*total += value; /* somebody cleared the file by writing to it */
+	uint64_t before = *last;
+
 	*last = value;
+	if (kind == FIELD_GAUGE)
+		return value; /* debugfs_read() starts gauges from 0 in every sample */
+	if (before == NOT_READ)
+		return debugfs->include_past ? value : 0;
+	/* Less than before: somebody cleared the file by writing to it. */
+	return value >= before ? value - before : value;
 }
 
 /*
@@ -286,7 +294,7 @@ static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state)
 		return false;
 	for (i = 0; i < debugfs->field_count; i++) {
 		struct stat_field *field = &debugfs->fields[i];
-		uint64_t value, counted = 0;
+		uint64_t value, counted;
 		int r;
 
 		if (!field->selected || field->error)
@@ -297,19 +305,17 @@ static bool read_vm(struct debugfs_source *debugfs, struct vm_state *state)
 		if (r < 0 && r != -ENOENT && is_lasting(r))
 			field->error = r;
 		if (r < 0) {
-			failed |= r != -ENOENT && r != -ENODEV && !field->error;
+			field->missed |= r != -ENOENT && r != -ENODEV;
+			failed |= field->missed && !field->error;
 			continue;
 		}
-		if (state->was_there && !state->read && field->kind != FIELD_GAUGE)
-			state->last[i] = debugfs->include_past ? 0 : value;
+		counted = count_up(debugfs, field->kind, &state->last[i], value);
 		if (field->kind == FIELD_GAUGE)
 			state->total[i] = 0;
-		count_up(&counted, &state->last[i], value, field->kind);
 		state->total[i] += counted;
 		field->total += counted;
 		found = true;
 	}
-	state->read |= found;
 	return !failed && (found || !tried);
 }
 
@@ -341,16 +347,18 @@ static int carry_over(struct debugfs_source *debugfs, const struct vm_list *now,
 			states[i] = debugfs->states[old];
 			debugfs->states[old++].last = NULL;
 		}
-		states[i].was_there |= !debugfs->started;
 		states[i].vm = now->vms[i];
 	}
 	return ended + (int)(debugfs->vms.count - old);
 }
 
-/* Gives every VM that is new room for its values, when VMs are read one by one. */
+/*
+ * Gives every VM that is new room for its values, when VMs are read one by one. Those that were
+ * there when counting began have a past; the others were born since and count from 0.
+ */
 static int make_room(const struct debugfs_source *debugfs, struct vm_state *states, size_t count)
 {
-	size_t i;
+	size_t i, j;
 
 	for (i = 0; debugfs->each_guest && i < count; i++) {
 		if (states[i].last)
@@ -359,6 +367,8 @@ static int make_room(const struct debugfs_source *debugfs, struct vm_state *stat
 		if (!states[i].last)
 			return -ENOMEM;
 		states[i].total = states[i].last + debugfs->field_count;
+		for (j = 0; j < debugfs->field_count && !debugfs->started; j++)
+			states[i].last[j] = NOT_READ;
 	}
 	return 0;
 }
@@ -395,6 +405,12 @@ static pid_t guest_of(const struct vm *vm)
 	return vm->pid > 0 ? vm->pid : vm->tid;
 }
 
+/* A state that could not be read now is not 0 and not what it was. */
+static bool has_row(const struct stat_field *field)
+{
+	return field->selected && !field->error && !(field->kind == FIELD_GAUGE && field->missed);
+}
+
 static int add_guest_row(struct sample *sample, const struct debugfs_source *debugfs,
 			 const struct vm_state *state)
 {
@@ -404,7 +420,7 @@ static int add_guest_row(struct sample *sample, const struct debugfs_source *deb
 		const struct stat_field *field = &debugfs->fields[i];
 		int r;
 
-		if (!field->selected || field->error)
+		if (!has_row(field))
 			continue;
 		r = sample_add(sample, (struct sample_row){.name = field->name,
 							   .kind = field->kind,
@@ -430,10 +446,8 @@ static int read_each_guest(struct debugfs_source *debugfs, struct sample *sample
 
 		if (debugfs->pid && guest_of(&state->vm) != debugfs->pid)
 			continue;
-		if (!read_vm(debugfs, state)) {
-			sample->partial = true;
-			continue;
-		}
+		/* A row that came back after a failure would bring its whole total as new. */
+		sample->partial |= !read_vm(debugfs, state);
 		r = debugfs->by_guest ? add_guest_row(sample, debugfs, state) : 0;
 		if (r < 0)
 			return r;
@@ -457,12 +471,13 @@ static int read_sums(struct debugfs_source *debugfs, struct sample *sample)
 		if (!field->selected || field->error)
 			continue;
 		if (read_sum(debugfs, field, &value) < 0) {
+			field->missed = true;
 			sample->partial |= !field->error;
 			continue;
 		}
 		if (field->kind == FIELD_GAUGE)
 			field->total = value;
-		else if (!debugfs->started)
+		else if (field->last_sum == NOT_READ)
 			field->total = debugfs->include_past ? value : 0;
 		else if (value >= field->last_sum)
 			field->total += value - field->last_sum;
@@ -493,6 +508,7 @@ static int debugfs_read(struct source *source, struct sample *sample)
 	if (kvm_is_gone(debugfs))
 		return -ENOENT;
 	for (i = 0; i < debugfs->field_count; i++) {
+		debugfs->fields[i].missed = false;
 		if (debugfs->fields[i].kind == FIELD_GAUGE)
 			debugfs->fields[i].total = 0;
 	}
@@ -503,7 +519,7 @@ static int debugfs_read(struct source *source, struct sample *sample)
 	for (i = 0; i < debugfs->field_count && !debugfs->by_guest; i++) {
 		const struct stat_field *field = &debugfs->fields[i];
 
-		if (!field->selected || field->error)
+		if (!has_row(field))
 			continue;
 		r = sample_add(sample, (struct sample_row){.name = field->name,
 							   .parent = field->parent,
