@@ -140,8 +140,9 @@ int log_file_write(struct log_file *file, const char *text, size_t length)
 		else if (errno != EINTR && errno != EAGAIN)
 			error = -errno;
 	}
-	if (error && done && end >= 0 && ftruncate(file->fd, end) < 0)
-		return error; /* the first error is the one to tell */
+	/* Should that fail too, the first error is the one to tell. */
+	if (error && done && end >= 0)
+		(void)!ftruncate(file->fd, end);
 	return error;
 }
 

@@ -1,128 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/unit/unit.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "kvm_stat/source.h"
-#include "tests/unit/tree.h"
-
-static struct tree tree;
-
-/* A source with the sample that was read last. */
-struct reader {
-	struct source *source;
-	struct field_filter *filter;
-	struct sample sample;
-};
-
-/* The value of a row that is not there. */
-#define NO_ROW UINT64_MAX
-
-static int setup(void **state)
-{
-	(void)state;
-	tree_make(&tree);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	tree_remove(&tree);
-	return 0;
-}
-
-/* A VM of process `pid`, or new values of it: exits and halt_wait_ns count, pages_4k is a state. */
-static void put_vm(pid_t pid, unsigned int exits, unsigned int pages)
-{
-	char vm[32];
-
-	snprintf(vm, sizeof(vm), "%d-9", (int)pid);
-	tree_process(&tree, pid, "qemu", "", 0);
-	tree_stat(&tree, vm, "exits", false, exits);
-	tree_stat(&tree, vm, "halt_wait_ns", false, exits * 10ULL);
-	tree_stat(&tree, vm, "pages_4k", true, pages);
-}
-
-static void delete_vm(pid_t pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), TREE_KVM "/%d-9", (int)pid);
-	tree_delete(&tree, path);
-	snprintf(path, sizeof(path), "proc/%d", (int)pid);
-	tree_delete(&tree, path);
-}
-
-static void put_sums(unsigned int exits, unsigned int pages)
-{
-	tree_stat(&tree, "", "exits", false, exits);
-	tree_stat(&tree, "", "halt_wait_ns", false, exits * 10ULL);
-	tree_stat(&tree, "", "pages_4k", true, pages);
-}
-
-static struct reader reader_open(bool include_past)
-{
-	struct reader reader = {0};
-	struct source_error error;
-
-	assert_int_equal(source_debugfs_open(&tree.root, include_past, &reader.source, &error), 0);
-	return reader;
-}
-
-static void reader_select(struct reader *reader, struct selection selection, const char *pattern)
-{
-	struct source_error error;
-	char *why;
-
-	field_filter_free(reader->filter);
-	reader->filter = NULL;
-	if (pattern)
-		assert_int_equal(field_filter_compile(pattern, &reader->filter, &why), 0);
-	selection.filter = reader->filter;
-	assert_int_equal(source_select(reader->source, &selection, &error), 0);
-}
-
-static void reader_read(struct reader *reader)
-{
-	sample_clear(&reader->sample);
-	assert_int_equal(source_read(reader->source, &reader->sample), 0);
-	sample_sort(&reader->sample);
-}
-
-static void reader_close(struct reader *reader)
-{
-	source_close(reader->source);
-	field_filter_free(reader->filter);
-	sample_done(&reader->sample);
-}
-
-static const struct sample_row *find(const struct reader *reader, const char *name, pid_t guest)
-{
-	size_t i;
-
-	for (i = 0; i < reader->sample.count; i++) {
-		const struct sample_row *row = &reader->sample.rows[i];
-
-		if (strcmp(row->name, name) == 0 && row->guest == guest)
-			return row;
-	}
-	return NULL;
-}
-
-static uint64_t value_for(const struct reader *reader, const char *name, pid_t guest)
-{
-	const struct sample_row *row = find(reader, name, guest);
-
-	return row ? row->value : NO_ROW;
-}
-
-static uint64_t value(const struct reader *reader, const char *name)
-{
-	return value_for(reader, name, 0);
-}
+#include "tests/unit/debugfs_reader.h"
 
 static void test_open(void **state)
 {
@@ -166,10 +47,10 @@ static void test_fields(void **state)
 	reader_select(&reader, (struct selection){0}, NULL);
 	reader_read(&reader);
 	assert_int_equal(reader.sample.count, 3);
-	assert_int_equal(find(&reader, "exits", 0)->kind, FIELD_EVENTS);
-	assert_int_equal(find(&reader, "halt_wait_ns", 0)->kind, FIELD_TIME);
-	assert_int_equal(find(&reader, "pages_4k", 0)->kind, FIELD_GAUGE);
-	assert_null(find(&reader, "exits", 0)->parent);
+	assert_int_equal(find_row(&reader, "exits", 0)->kind, FIELD_EVENTS);
+	assert_int_equal(find_row(&reader, "halt_wait_ns", 0)->kind, FIELD_TIME);
+	assert_int_equal(find_row(&reader, "pages_4k", 0)->kind, FIELD_GAUGE);
+	assert_null(find_row(&reader, "exits", 0)->parent);
 	reader_close(&reader);
 }
 
@@ -526,8 +407,8 @@ static void test_s390(void **state)
 	reader_select(&reader, (struct selection){.children = true}, NULL);
 	reader_read(&reader);
 	assert_int_equal(reader.sample.count, 4);
-	assert_string_equal(find(&reader, "instruction_stsi", 0)->parent, "exit_instruction");
-	assert_null(find(&reader, "exit_null", 0)->parent);
+	assert_string_equal(find_row(&reader, "instruction_stsi", 0)->parent, "exit_instruction");
+	assert_null(find_row(&reader, "exit_null", 0)->parent);
 	/* A part that is wanted brings the whole along. */
 	reader_select(&reader, (struct selection){.children = true}, "instruction_s");
 	reader_read(&reader);
@@ -541,138 +422,7 @@ static void test_s390(void **state)
 	reader_select(&reader, (struct selection){0}, NULL);
 	reader_read(&reader);
 	assert_int_equal(reader.sample.count, 3);
-	assert_null(find(&reader, "instruction_stsi", 0)->parent);
-	reader_close(&reader);
-}
-
-/* A file that holds no number is told and has no row; all others go on. */
-static void test_garbage(void **state)
-{
-	static const char *const texts[] = {"", "garbage\n", "-1\n", "1 2\n",
-					    "99999999999999999999\n"};
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < array_size(texts); i++) {
-		struct reader reader;
-		struct source_health health;
-
-		put_sums(5, 7);
-		tree_put(&tree, TREE_KVM "/broken", texts[i]);
-		reader = reader_open(true);
-		reader_select(&reader, (struct selection){0}, NULL);
-		reader_read(&reader);
-		health = source_health(reader.source);
-		assert_int_equal(health.fields, 4);
-		assert_int_equal(health.unreadable, 1);
-		assert_int_equal(health.error, -EBADMSG);
-		assert_int_equal(value(&reader, "broken"), NO_ROW);
-		assert_int_equal(value(&reader, "exits"), 5);
-		assert_int_equal(value(&reader, "pages_4k"), 7);
-		reader_close(&reader);
-	}
-}
-
-static void test_garbage_in_one_guest(void **state)
-{
-	struct reader reader;
-
-	(void)state;
-	put_vm(10, 100, 7);
-	put_vm(20, 1000, 70);
-	put_sums(1100, 77);
-	tree_put(&tree, TREE_KVM "/20-9/exits", "garbage\n");
-	reader = reader_open(true);
-	reader_select(&reader, (struct selection){.each_guest = true}, NULL);
-	reader_read(&reader);
-	assert_int_equal(source_health(reader.source).unreadable, 1);
-	assert_int_equal(value(&reader, "exits"), NO_ROW);
-	assert_int_equal(value(&reader, "pages_4k"), 77);
-	assert_false(reader.sample.partial);
-	reader_close(&reader);
-}
-
-static void test_vanished_file(void **state)
-{
-	struct reader reader;
-
-	(void)state;
-	put_sums(5, 7);
-	reader = reader_open(true);
-	reader_select(&reader, (struct selection){0}, NULL);
-	reader_read(&reader);
-	tree_delete(&tree, TREE_KVM "/exits");
-	reader_read(&reader);
-	assert_int_equal(value(&reader, "exits"), NO_ROW);
-	assert_int_equal(value(&reader, "pages_4k"), 7);
-	assert_int_equal(source_health(reader.source).unreadable, 1);
-	assert_int_equal(source_health(reader.source).error, -ENOENT);
-	reader_close(&reader);
-}
-
-/* A VM that lacks one file lives on: its other fields count, and nothing has ended. */
-static void test_file_missing_in_one_guest(void **state)
-{
-	struct reader reader;
-
-	(void)state;
-	put_vm(10, 100, 7);
-	put_sums(100, 7);
-	tree_delete(&tree, TREE_KVM "/10-9/exits");
-	reader = reader_open(true);
-	reader_select(&reader, (struct selection){.each_guest = true}, NULL);
-	reader_read(&reader);
-	assert_int_equal(value(&reader, "pages_4k"), 7);
-	assert_int_equal(value(&reader, "halt_wait_ns"), 1000);
-	assert_false(reader.sample.partial);
-	reader_close(&reader);
-}
-
-/*
- * A VM that was there from the start, but could not be looked into or told to be the selected
- * guest's at first, does not bring its whole past along as if it had happened now.
- */
-static void test_found_late(void **state)
-{
-	struct reader reader;
-
-	(void)state;
-	put_vm(10, 100, 7);
-	put_sums(100, 7);
-	tree_delete(&tree, "proc/10");
-	reader = reader_open(false);
-	reader_select(&reader, (struct selection){.pid = 500}, NULL);
-	reader_read(&reader);
-	assert_int_equal(value(&reader, "exits"), 0);
-	tree_process(&tree, 500, "qemu", "", 0);
-	tree_thread(&tree, 500, 10);
-	put_vm(10, 103, 7);
-	tree_thread(&tree, 500, 10);
-	reader_read(&reader);
-	assert_true(value(&reader, "exits") <= 3);
-	put_vm(10, 105, 7);
-	tree_thread(&tree, 500, 10);
-	reader_read(&reader);
-	assert_in_range(value(&reader, "exits"), 2, 5);
-	reader_close(&reader);
-}
-
-static void test_module_unloaded(void **state)
-{
-	struct reader reader;
-	struct source_error error = {0};
-	struct selection all = {0};
-
-	(void)state;
-	put_sums(5, 7);
-	reader = reader_open(false);
-	reader_select(&reader, all, NULL);
-	reader_read(&reader);
-	tree_delete(&tree, TREE_KVM);
-	sample_clear(&reader.sample);
-	assert_int_equal(source_read(reader.source, &reader.sample), -ENOENT);
-	assert_int_equal(source_select(reader.source, &all, &error), -ENOENT);
-	assert_int_equal(error.error, -ENOENT);
+	assert_null(find_row(&reader, "instruction_stsi", 0)->parent);
 	reader_close(&reader);
 }
 
@@ -699,8 +449,6 @@ static void test_large_numbers(void **state)
 	}
 }
 
-#define IN_TREE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -719,12 +467,6 @@ int main(void)
 		IN_TREE(test_by_guest_with_two_vms),
 		IN_TREE(test_filter),
 		IN_TREE(test_s390),
-		IN_TREE(test_garbage),
-		IN_TREE(test_garbage_in_one_guest),
-		IN_TREE(test_vanished_file),
-		IN_TREE(test_file_missing_in_one_guest),
-		IN_TREE(test_found_late),
-		IN_TREE(test_module_unloaded),
 		IN_TREE(test_large_numbers),
 	};
 
