@@ -161,6 +161,7 @@ static int run(const struct options *options, int signal_fd)
 
 int kvm_stat_run(int argc, char *argv[])
 {
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
 	struct options options;
 	int status, signal_fd;
 
@@ -174,7 +175,7 @@ int kvm_stat_run(int argc, char *argv[])
 	/* With a log file it means "open the file anew", also below nohup. */
 	if (options.log_file)
 		signal(SIGHUP, SIG_DFL);
-	signal_fd = signals_open();
+	signal_fd = signals_open(ending, array_size(ending));
 	if (signal_fd < 0) {
 		message_error("cannot watch signals: %s", strerror(-signal_fd));
 		return stdout_close(1);

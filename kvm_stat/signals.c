@@ -16,15 +16,15 @@ static void add_unless_ignored(sigset_t *set, int signal_number)
 		sigaddset(set, signal_number);
 }
 
-int signals_open(void)
+int signals_open(const int *signals, size_t count)
 {
 	sigset_t set;
+	size_t i;
 	int fd;
 
 	sigemptyset(&set);
-	add_unless_ignored(&set, SIGINT);
-	add_unless_ignored(&set, SIGTERM);
-	add_unless_ignored(&set, SIGHUP);
+	for (i = 0; i < count; i++)
+		add_unless_ignored(&set, signals[i]);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -2,16 +2,17 @@
 /* Signals as events: they are blocked and read from a descriptor, so no work is in handlers. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "host/cleanup.h"
 
 /*
- * Blocks SIGINT, SIGTERM and SIGHUP and returns a signalfd that reports them, or -errno. What the
- * caller ignores (nohup, background jobs) stays ignored. SIGPIPE is ignored from here on: writing
- * to a closed pipe is an error like any other.
+ * Blocks `count` signals and returns a signalfd that reports them, or -errno. Those that whoever
+ * started the program ignores (nohup, background jobs) stay ignored. So is SIGPIPE from here on:
+ * writing to a closed pipe is an error like any other.
  */
-int signals_open(void) must_check;
+int signals_open(const int *signals, size_t count) must_check;
 
 /* Takes the next signal that has arrived. Returns its number, or 0 when there is none. */
 int signals_next(int fd);

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "host/kvm_uevent.h"
@@ -17,6 +16,7 @@
 #define NOTICE_SECONDS 8
 #define NS_PER_S       1000000000ULL
 
+/* Read like keys: no handler runs while ncurses writes. */
 static const int handled_signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGWINCH, SIGTSTP};
 
 /* What the loop waits for, and what is on the screen. */
@@ -25,24 +25,9 @@ struct loop {
 	struct view_spans spans;
 	size_t messages_seen;
 	uint64_t notice_until;
-	sigset_t old_mask;
 	int signals;                        /* signalfd */
 	struct kvm_uevent_monitor *monitor; /* NULL: guests are only looked for on refresh */
 };
-
-/* Signals are read like keys: no handler runs while ncurses writes. */
-static int loop_open_signals(struct loop *loop)
-{
-	sigset_t mask;
-	size_t i;
-
-	sigemptyset(&mask);
-	for (i = 0; i < array_size(handled_signals); i++)
-		sigaddset(&mask, handled_signals[i]);
-	sigprocmask(SIG_BLOCK, &mask, &loop->old_mask);
-	loop->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return loop->signals < 0 ? -errno : 0;
-}
 
 /* Stops as any program does on Ctrl-Z, with the terminal in order meanwhile. */
 static void suspend(void)
@@ -62,12 +47,12 @@ static void suspend(void)
 
 static void take_signals(struct loop *loop)
 {
-	struct signalfd_siginfo info;
+	int number;
 
-	while (read(loop->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo == SIGWINCH)
+	while ((number = signals_next(loop->signals)) > 0) {
+		if (number == SIGWINCH)
 			screen_resize();
-		else if (info.ssi_signo == SIGTSTP)
+		else if (number == SIGTSTP)
 			suspend();
 		else
 			loop->tui.quit = true;
@@ -241,7 +226,10 @@ int tui_run(struct session *session, const struct options *options)
 				    .delay = options->delay,
 				    .refreshes_left = options->count}};
 	struct tui *tui = &loop.tui;
-	int r = loop_open_signals(&loop);
+	int r;
+
+	loop.signals = signals_open(handled_signals, array_size(handled_signals));
+	r = loop.signals < 0 ? loop.signals : 0;
 
 	/* Signals that came before are taken now: the terminal is never left half set up. */
 	if (r == 0)
@@ -262,6 +250,5 @@ int tui_run(struct session *session, const struct options *options)
 	view_spans_done(&loop.spans);
 	if (loop.signals >= 0)
 		close(loop.signals);
-	sigprocmask(SIG_SETMASK, &loop.old_mask, NULL);
 	return r < 0 ? open_failed(r) : exit_status(tui->failure);
 }
