@@ -11,6 +11,7 @@ import unittest
 
 import pexpect
 import pyte
+from wcwidth import wcwidth
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -73,7 +74,19 @@ class Terminal:
         return True
 
     def lines(self):
-        return [line.rstrip() for line in self.screen.display]
+        return [self.line(y).rstrip() for y in range(self.screen.lines)]
+
+    def line(self, y):
+        """A line as it is seen. Not pyte's display, which fails on the half of a wide character
+        that is left while a redraw has arrived in part.
+        """
+        text, wide = "", False
+        for x in range(self.screen.columns):
+            cell = self.screen.buffer[y][x].data
+            if cell or not wide:  # the second cell of a wide character is empty
+                text += cell or " "
+            wide = bool(cell) and wcwidth(cell[0]) == 2
+        return text
 
     def text(self):
         return "\n".join(self.lines())
