@@ -13,4 +13,5 @@ install_dir(BASH_COMPLETION_DIR bash-completion completionsdir
             ${CMAKE_INSTALL_FULL_DATADIR}/bash-completion/completions "bash completions")
 set(ZSH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/zsh/site-functions CACHE PATH "zsh completions")
 set(FISH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/fish/vendor_completions.d CACHE PATH "fish completions")
+set(QEMU_IFUP_DIR ${CMAKE_INSTALL_FULL_DATADIR}/qemu-kvm CACHE PATH "qemu-ifup and qemu-ifdown")
 set(LOGROTATE_DIR ${CMAKE_INSTALL_FULL_SYSCONFDIR}/logrotate.d CACHE PATH "logrotate files")

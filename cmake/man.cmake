@@ -22,3 +22,13 @@ function(man_page name section)
     add_custom_target(man-${name}.${section} ALL DEPENDS ${page})
     install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endfunction()
+
+# man_alias(NAME SECTION PAGE): NAME(SECTION) shows PAGE(SECTION), which describes both.
+function(man_alias name section page)
+    if(NOT build_man)
+        return()
+    endif()
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}.${section} ".so man${section}/${page}.${section}\n")
+    install(FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.${section}
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endfunction()

@@ -2,7 +2,6 @@
 #include "host/kernel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "host/number.h"
@@ -43,42 +42,4 @@ int kernel_perf_paranoid(const struct host_root *root, int *ret_level)
 		return -EBADMSG;
 	*ret_level = negative ? -(int)level : (int)level;
 	return 0;
-}
-
-static bool line_has_word(const char *line, const char *word)
-{
-	size_t length = strlen(word);
-	const char *p = strchr(line, ':');
-
-	for (; p && *p && *p != '\n'; p += strcspn(p, " \t\n")) {
-		p += strspn(p, ": \t");
-		if (strncmp(p, word, length) == 0 && strchr(" \t\n", p[length]))
-			return true;
-	}
-	return false;
-}
-
-bool kernel_cpu_has_flag(const struct host_root *root, const char *flag)
-{
-	cleanup_fclose FILE *cpuinfo = NULL;
-	cleanup_free char *line = NULL;
-	size_t room = 0;
-	bool found = false;
-	int fd = host_open(root, "proc/cpuinfo", O_RDONLY);
-
-	if (fd < 0)
-		return false;
-	cpuinfo = fdopen(fd, "re");
-	if (!cpuinfo) {
-		close(fd);
-		return false;
-	}
-	/* All CPUs have the same flags, so the first such line decides. */
-	while (getline(&line, &room, cpuinfo) > 0) {
-		if (strncmp(line, "flags", 5) == 0 || strncmp(line, "Features", 8) == 0) {
-			found = line_has_word(line, flag);
-			break;
-		}
-	}
-	return found;
 }

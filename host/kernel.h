@@ -19,6 +19,3 @@ bool kernel_has_module(const struct host_root *root, const char *name);
 
 /* Reads /proc/sys/kernel/perf_event_paranoid (-1..4). Returns 0 or -errno. */
 int kernel_perf_paranoid(const struct host_root *root, int *ret_level) must_check;
-
-/* Whether a "flags" or "Features" line of /proc/cpuinfo has the word `flag`. */
-bool kernel_cpu_has_flag(const struct host_root *root, const char *flag);

@@ -3,81 +3,127 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/kvm.h>
+#include <pwd.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "host/kernel.h"
+#include "host/cpu.h"
+#include "host/module.h"
 
 #define KVM_MAJOR 10 /* misc */
 #define KVM_MINOR 232
 
-static const struct {
-	const char *name, *text, *advice;
-} causes[] = {
-	[KVM_CAUSE_NONE] = {"usable", "KVM is usable", NULL},
-	[KVM_CAUSE_NO_CPU_SUPPORT] =
-		{"no-cpu-support", "this CPU offers no hardware virtualisation",
-		 "enable VT-x or AMD-V in the firmware, or nested virtualisation on the outer host"},
-	[KVM_CAUSE_MODULE_NOT_LOADED] = {"module-not-loaded", "the kvm modules are not loaded",
-					 "load kvm_intel or kvm_amd with modprobe"},
-	[KVM_CAUSE_NO_DEVICE_NODE] =
-		{"no-device-node", "/dev/kvm does not exist",
-		 "load the module of this CPU, or pass /dev/kvm into the container"},
-	[KVM_CAUSE_NOT_A_KVM_DEVICE] = {"not-a-kvm-device", "/dev/kvm is not the KVM device",
-					"remove it and let udev create it anew"},
-	[KVM_CAUSE_PERMISSION] = {"permission", "this user may not open /dev/kvm",
-				  "join the group that owns it and log in again"},
-	[KVM_CAUSE_DEVICE_CGROUP] = {"device-cgroup", "the device cgroup forbids /dev/kvm",
-				     "allow the device 10:232 for this container or service"},
-	[KVM_CAUSE_BUSY] = {"busy", "another hypervisor uses the virtualisation hardware",
-			    "stop it or unload its module"},
-	[KVM_CAUSE_API_VERSION] = {"api-version", "the kernel speaks another KVM API version",
-				   NULL},
-	[KVM_CAUSE_OTHER] = {"other", "KVM does not work", NULL},
-};
+/* The groups of a user; NGROUPS_MAX of the kernel is 65536. */
+#define GROUPS_MAX 65536
 
-const char *kvm_cause_name(enum kvm_cause cause)
+static enum kvm_cause cause_of_module(enum module_state state)
 {
-	return causes[cause].name;
+	switch (state) {
+	case MODULE_LOADED: /* and it found no hardware that it could use */
+		return KVM_CAUSE_NO_CPU_SUPPORT;
+	case MODULE_BLACKLISTED:
+		return KVM_CAUSE_MODULE_BLACKLISTED;
+	case MODULE_MISSING:
+	case MODULE_TREE_MISSING:
+		return KVM_CAUSE_MODULE_MISSING;
+	case MODULE_LOADABLE:
+	case MODULE_UNKNOWN:
+		break;
+	}
+	return KVM_CAUSE_MODULE_NOT_LOADED;
 }
 
-const char *kvm_cause_text(enum kvm_cause cause)
+/* Why the kernel has no KVM to offer: the CPU, the firmware, the module, or only the node. */
+static struct kvm_verdict why_no_kvm(const struct host_root *root, int error)
 {
-	return causes[cause].text;
+	struct kvm_verdict verdict = {.error = error};
+	struct cpu_virtualisation cpu = cpu_virtualisation(root);
+	enum module_state state;
+
+	verdict.module = cpu.module;
+	verdict.is_guest = cpu.is_guest;
+	if (host_exists(root, "sys/class/misc/kvm")) {
+		verdict.cause = KVM_CAUSE_NO_DEVICE_NODE;
+	} else if (cpu.is_disabled) {
+		verdict.cause = KVM_CAUSE_DISABLED_BY_FIRMWARE;
+	} else if (!cpu.is_supported) {
+		verdict.cause = KVM_CAUSE_NO_CPU_SUPPORT;
+	} else {
+		state = module_state(root, cpu.module);
+		verdict.cause = cause_of_module(state);
+		verdict.modules_gone = state == MODULE_TREE_MISSING;
+	}
+	return verdict;
 }
 
-const char *kvm_cause_advice(enum kvm_cause cause)
+/* Whether this user is in the group by the user database, whatever this session has. */
+static bool database_has_user_in_group(gid_t gid)
 {
-	return causes[cause].advice;
+	const struct passwd *user = getpwuid(getuid());
+	cleanup_free gid_t *groups = NULL;
+	int count = GROUPS_MAX;
+
+	if (!user)
+		return false;
+	groups = calloc(GROUPS_MAX, sizeof(*groups));
+	if (!groups || getgrouplist(user->pw_name, user->pw_gid, groups, &count) < 0)
+		return false;
+	while (count > 0) {
+		if (groups[--count] == gid)
+			return true;
+	}
+	return false;
 }
 
-static enum kvm_cause why_no_node(const struct host_root *root)
+static bool session_has_group(gid_t gid)
 {
-	if (kernel_has_module(root, "kvm_intel") || kernel_has_module(root, "kvm_amd"))
-		return KVM_CAUSE_NO_DEVICE_NODE;
-	if (kernel_cpu_has_flag(root, "vmx") || kernel_cpu_has_flag(root, "svm"))
-		return KVM_CAUSE_MODULE_NOT_LOADED;
-	return kernel_has_module(root, "kvm") ? KVM_CAUSE_NO_DEVICE_NODE : KVM_CAUSE_NO_CPU_SUPPORT;
+	cleanup_free gid_t *groups = calloc(GROUPS_MAX, sizeof(*groups));
+	int count = groups ? getgroups(GROUPS_MAX, groups) : 0;
+
+	if (getegid() == gid)
+		return true;
+	while (count > 0) {
+		if (groups[--count] == gid)
+			return true;
+	}
+	return false;
 }
 
-static struct kvm_verdict verdict_of_open(const struct host_root *root, int error)
+static struct kvm_verdict why_no_access(const struct stat *st)
+{
+	struct kvm_verdict verdict = {.cause = KVM_CAUSE_PERMISSION,
+				      .error = EACCES,
+				      .has_owner = true,
+				      .uid = st->st_uid,
+				      .gid = st->st_gid,
+				      .mode = st->st_mode};
+
+	if ((st->st_mode & 0060) == 0060 && !session_has_group(st->st_gid) &&
+	    database_has_user_in_group(st->st_gid))
+		verdict.cause = KVM_CAUSE_GROUP_NOT_ACTIVE;
+	return verdict;
+}
+
+static struct kvm_verdict why_not_opened(const struct host_root *root, const struct stat *st,
+					 int error)
 {
 	switch (error) {
-	case ENOENT:
-		return (struct kvm_verdict){why_no_node(root), error};
 	case EACCES:
-		return (struct kvm_verdict){KVM_CAUSE_PERMISSION, error};
+		return why_no_access(st);
 	case EPERM: /* the file mode would be EACCES: this is the cgroup's device controller */
-		return (struct kvm_verdict){KVM_CAUSE_DEVICE_CGROUP, error};
-	case ENODEV:
+		return (struct kvm_verdict){.cause = KVM_CAUSE_DEVICE_CGROUP, .error = error};
+	case ENOENT:
+	case ENODEV: /* a static node whose module is not there */
 	case ENXIO:
-		return (struct kvm_verdict){KVM_CAUSE_MODULE_NOT_LOADED, error};
+		return why_no_kvm(root, error);
 	case EBUSY:
-		return (struct kvm_verdict){KVM_CAUSE_BUSY, error};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_BUSY, .error = error};
 	default:
-		return (struct kvm_verdict){KVM_CAUSE_OTHER, error};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_OTHER, .error = error};
 	}
 }
 
@@ -87,15 +133,16 @@ static struct kvm_verdict ask_device(int fd)
 	int vm;
 
 	if (version < 0)
-		return (struct kvm_verdict){KVM_CAUSE_NOT_A_KVM_DEVICE, errno};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_NOT_A_KVM_DEVICE, .error = errno};
 	if (version != KVM_API_VERSION)
-		return (struct kvm_verdict){KVM_CAUSE_API_VERSION, 0};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_API_VERSION, .api_version = version};
+	/* Another hypervisor that has the hardware shows only here. */
 	vm = ioctl(fd, KVM_CREATE_VM, 0);
 	if (vm < 0)
-		return (struct kvm_verdict){errno == EBUSY ? KVM_CAUSE_BUSY : KVM_CAUSE_OTHER,
-					    errno};
+		return (struct kvm_verdict){
+			.cause = errno == EBUSY ? KVM_CAUSE_BUSY : KVM_CAUSE_OTHER, .error = errno};
 	close(vm);
-	return (struct kvm_verdict){KVM_CAUSE_NONE, 0};
+	return (struct kvm_verdict){.cause = KVM_CAUSE_NONE};
 }
 
 struct kvm_verdict kvm_device_probe(const struct host_root *root)
@@ -104,14 +151,17 @@ struct kvm_verdict kvm_device_probe(const struct host_root *root)
 	cleanup_close int fd = -1;
 	struct stat st;
 
+	if (node == -ENOENT)
+		return why_no_kvm(root, ENOENT);
 	if (node < 0)
-		return verdict_of_open(root, -node);
+		return (struct kvm_verdict){.cause = KVM_CAUSE_OTHER, .error = -node};
 	if (fstat(node, &st) < 0)
-		return (struct kvm_verdict){KVM_CAUSE_OTHER, errno};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_OTHER, .error = errno};
+	/* Below a moved root any file stands for the device: trees can be made without root. */
 	if (!root->real)
-		return (struct kvm_verdict){KVM_CAUSE_NONE, 0};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_NONE};
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(KVM_MAJOR, KVM_MINOR))
-		return (struct kvm_verdict){KVM_CAUSE_NOT_A_KVM_DEVICE, 0};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_NOT_A_KVM_DEVICE};
 	fd = host_open(root, "dev/kvm", O_RDWR);
-	return fd < 0 ? verdict_of_open(root, -fd) : ask_device(fd);
+	return fd < 0 ? why_not_opened(root, &st, -fd) : ask_device(fd);
 }

@@ -14,8 +14,13 @@ void message_set_program(const char *argv0, const char *fallback)
 {
 	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
 	const char *name = slash ? slash + 1 : argv0;
+	static char *clean;
 
-	program_name = name && *name ? name : fallback;
+	free(clean);
+
+	/* Kept until the end of the program; whoever starts us can put anything into argv[0]. */
+	clean = name && *name ? text_clean(name) : NULL;
+	program_name = clean ? clean : fallback;
 }
 
 const char *message_program(void)

@@ -36,7 +36,8 @@ int stdout_close(int status)
 		report(errno);
 		status = status ? status : 1;
 	}
-	if (fclose(stderr) && !status)
+	errno = 0;
+	if (fclose(stderr) && errno != EBADF && !status)
 		status = 1;
 	return status;
 }

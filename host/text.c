@@ -2,6 +2,7 @@
 #include "host/text.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -143,4 +144,94 @@ int text_csv_write(FILE *stream, const char *text)
 	if (quote)
 		putc('"', stream);
 	return ferror(stream) ? -EIO : 0;
+}
+
+char *text_format(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	return text;
+}
+
+/* How a character has to be written for the shell. */
+enum quoting { QUOTING_NONE, QUOTING_SINGLE, QUOTING_ESCAPED };
+
+static enum quoting needed_quoting(const unsigned char *p, int *ret_length)
+{
+	static const char harmless[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				       "0123456789_-.,/:=+@%";
+	uint32_t code;
+
+	*ret_length = utf8_decode(p, &code);
+	if (*ret_length == 0 || steers_terminal(code)) {
+		*ret_length = 1;
+		return QUOTING_ESCAPED;
+	}
+	return strchr(harmless, *p) ? QUOTING_NONE : QUOTING_SINGLE;
+}
+
+/* Writes one character of `length` bytes inside of $'...' and returns where the next one goes. */
+static char *put_escaped(char *out, const unsigned char *p, int length, bool raw)
+{
+	if (!raw)
+		return out + sprintf(out, "\\x%02x", *p);
+	if (*p == '\\' || *p == '\'')
+		*out++ = '\\';
+	return mempcpy(out, p, (size_t)length);
+}
+
+static char *quote_escaped(const char *text, char *out)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	int length;
+
+	out = stpcpy(out, "$'");
+	for (; *p; p += length) {
+		bool raw = needed_quoting(p, &length) != QUOTING_ESCAPED;
+
+		out = put_escaped(out, p, length, raw);
+	}
+	return stpcpy(out, "'");
+}
+
+static char *quote_single(const char *text, char *out)
+{
+	*out++ = '\'';
+	for (; *text; text++) {
+		if (*text == '\'')
+			out = stpcpy(out, "'\\''");
+		else
+			*out++ = *text;
+	}
+	return stpcpy(out, "'");
+}
+
+char *text_shell_quote(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	/* Nothing has to be seen, and zsh takes "=ls" for the path of ls. */
+	enum quoting quoting = !*p || *p == '=' ? QUOTING_SINGLE : QUOTING_NONE;
+	char *quoted = malloc(strlen(text) * 4 + 4); /* a byte grows to at most \xNN or '\'' */
+	int length;
+
+	if (!quoted)
+		return NULL;
+	for (; *p; p += length) {
+		enum quoting needed = needed_quoting(p, &length);
+
+		if (needed > quoting)
+			quoting = needed;
+	}
+	if (quoting == QUOTING_ESCAPED)
+		quote_escaped(text, quoted);
+	else if (quoting == QUOTING_SINGLE)
+		quote_single(text, quoted);
+	else
+		strcpy(quoted, text);
+	return quoted;
 }

@@ -38,3 +38,13 @@ bool text_is_field_name(const char *name);
  * Returns 0 or -errno.
  */
 int text_csv_write(FILE *stream, const char *text) must_check;
+
+/* As asprintf(): the formatted text, to be freed, or NULL without memory. */
+char *text_format(const char *format, ...) printf_like(1, 2) must_check;
+
+/*
+ * A copy of `text` as a word for the shell: as it is when it is harmless, else quoted. Bytes that
+ * could steer a terminal are written as \xNN inside of $'...', which bash, zsh and ksh know.
+ * Returns memory to be freed, or NULL without memory.
+ */
+char *text_shell_quote(const char *text) must_check;

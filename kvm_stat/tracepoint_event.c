@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "host/cpu.h"
 #include "host/kernel.h"
 #include "host/mounts.h"
 #include "host/text.h"
@@ -85,8 +86,8 @@ static enum exit_isa host_isa(const struct host_root *root)
 	bool amd = kernel_has_module(root, "kvm_amd");
 
 	if (intel == amd) {
-		intel = kernel_cpu_has_flag(root, "vmx");
-		amd = kernel_cpu_has_flag(root, "svm");
+		intel = cpu_has_flag(root, "vmx");
+		amd = cpu_has_flag(root, "svm");
 	}
 	if (intel == amd)
 		return EXIT_ISA_UNKNOWN;

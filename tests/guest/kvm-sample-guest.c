@@ -150,7 +150,7 @@ static int probe(void)
 {
 	struct host_root root;
 	struct kvm_verdict verdict;
-	const char *advice;
+	cleanup_free char *text = NULL;
 	int err = host_root_open(NULL, &root);
 
 	if (err < 0) {
@@ -167,11 +167,8 @@ static int probe(void)
 #endif
 	if (verdict.cause == KVM_CAUSE_NONE)
 		return 0;
-	advice = kvm_cause_advice(verdict.cause);
-	fprintf(stderr, "%s: %s%s%s%s%s\n", kvm_cause_name(verdict.cause),
-		kvm_cause_text(verdict.cause), verdict.error ? ": " : "",
-		verdict.error ? strerror(verdict.error) : "", advice ? "; " : "",
-		advice ? advice : "");
+	text = kvm_verdict_describe(&verdict);
+	fprintf(stderr, "%s\n", text ? text : "other: out of memory");
 	return 1;
 }
 

@@ -19,7 +19,13 @@ for source in "${FILES[@]}"; do
 	found=$(mandoc -T lint -W warning "$page" | grep -v 'skipping paragraph macro: PP') || true
 	[ -z "$found" ] || complain "$source: mandoc:" "$found"
 	mandoc -T utf8 "$page" >/dev/null || complain "$source: mandoc"
-	for section in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' 'SEE ALSO'; do
+	case $name in
+	*.1) sections=(NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' 'SEE ALSO') ;;
+	*.5) sections=(NAME SYNOPSIS DESCRIPTION EXAMPLES 'SEE ALSO') ;;
+	*.8) sections=(NAME SYNOPSIS DESCRIPTION 'EXIT STATUS' 'SEE ALSO') ;;
+	*) complain "$source: no section that is known" ;;
+	esac
+	for section in "${sections[@]}"; do
 		grep -qx "# $section" "$source" || complain "$source: no section $section"
 	done
 	grep -q "man_page(${name%.*} ${name##*.})" man/CMakeLists.txt ||

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "host/cpu.h"
 #include "host/kernel.h"
 #include "host/kvm_device.h"
 #include "tests/unit/tree.h"
@@ -118,10 +119,10 @@ static void test_cpu_flag(void **state)
 	size_t i;
 
 	(void)state;
-	assert_false(kernel_cpu_has_flag(&tree.root, "vmx"));
+	assert_false(cpu_has_flag(&tree.root, "vmx"));
 	for (i = 0; i < array_size(rows); i++) {
 		tree_put(&tree, "proc/cpuinfo", rows[i].cpuinfo);
-		assert_row(kernel_cpu_has_flag(&tree.root, "vmx") == rows[i].vmx, rows[i].cpuinfo);
+		assert_row(cpu_has_flag(&tree.root, "vmx") == rows[i].vmx, rows[i].cpuinfo);
 	}
 }
 
@@ -133,19 +134,21 @@ static void test_cpu_flag_in_a_long_line(void **state)
 	memset(text + 8, ' ', sizeof(text) - 8);
 	memcpy(text + sizeof(text) - 6, " svm\n", 6);
 	tree_put(&tree, "proc/cpuinfo", text);
-	assert_true(kernel_cpu_has_flag(&tree.root, "svm"));
+	assert_true(cpu_has_flag(&tree.root, "svm"));
 }
 
 /* Without /dev/kvm the tree tells why; nothing of it is opened. */
 static void test_why_no_device(void **state)
 {
 	(void)state;
+	tree_put(&tree, "proc/cpuinfo", "vendor_id\t: AuthenticAMD\nflags\t\t: fpu\n");
 	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_NO_CPU_SUPPORT);
 	tree_dir(&tree, "sys/module/kvm");
-	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_NO_DEVICE_NODE);
+	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_NO_CPU_SUPPORT);
 	tree_put(&tree, "proc/cpuinfo", "flags\t\t: fpu svm\n");
 	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_MODULE_NOT_LOADED);
-	tree_dir(&tree, "sys/module/kvm_amd");
+	assert_string_equal(kvm_device_probe(&tree.root).module, "kvm_amd");
+	tree_dir(&tree, "sys/class/misc/kvm");
 	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_NO_DEVICE_NODE);
 	assert_int_equal(kvm_device_probe(&tree.root).error, ENOENT);
 	tree_fifo(&tree, "dev/kvm");
@@ -153,23 +156,52 @@ static void test_why_no_device(void **state)
 	assert_int_equal(kvm_device_probe(&tree.root).error, 0);
 }
 
+/* Each cause has a code of its own, and says more than the code. */
 static void test_cause_names(void **state)
 {
 	static const char *const names[] = {
-		"usable",           "no-cpu-support", "module-not-loaded", "no-device-node",
-		"not-a-kvm-device", "permission",     "device-cgroup",     "busy",
-		"api-version",      "other",
+		"usable",
+		"no-cpu-support",
+		"disabled-by-firmware",
+		"module-missing",
+		"module-blacklisted",
+		"module-not-loaded",
+		"no-device-node",
+		"not-a-kvm-device",
+		"permission",
+		"group-not-active",
+		"device-cgroup",
+		"busy",
+		"api-version",
+		"other",
 	};
 	int cause;
 
 	(void)state;
 	assert_int_equal(array_size(names), KVM_CAUSE_OTHER + 1);
 	for (cause = 0; cause <= KVM_CAUSE_OTHER; cause++) {
-		assert_string_equal(kvm_cause_name((enum kvm_cause)cause), names[cause]);
-		assert_non_null(kvm_cause_text((enum kvm_cause)cause));
+		struct kvm_verdict verdict = {.cause = (enum kvm_cause)cause};
+		cleanup_free char *text = kvm_verdict_describe(&verdict);
+		size_t length = strlen(names[cause]);
+
+		assert_string_equal(kvm_cause_name(verdict.cause), names[cause]);
+		assert_non_null(text);
+		assert_memory_equal(text, names[cause], length);
+		assert_memory_equal(text + length, ": ", 2);
 	}
-	assert_null(kvm_cause_advice(KVM_CAUSE_NONE));
-	assert_non_null(kvm_cause_advice(KVM_CAUSE_PERMISSION));
+}
+
+/* The system's reason stands before the advice. */
+static void test_description(void **state)
+{
+	struct kvm_verdict verdict = {.cause = KVM_CAUSE_DEVICE_CGROUP, .error = EPERM};
+	cleanup_free char *text = kvm_verdict_describe(&verdict);
+
+	(void)state;
+	assert_string_equal(text,
+			    "device-cgroup: the device cgroup forbids /dev/kvm: Operation not "
+			    "permitted; allow the device 10:232 for this container or "
+			    "service");
 }
 
 int main(void)
@@ -182,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_cpu_flag_in_a_long_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_why_no_device, setup, teardown),
 		cmocka_unit_test(test_cause_names),
+		cmocka_unit_test(test_description),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,9 +2,15 @@
 #include "tests/unit/unit.h"
 
 #include <locale.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "host/text.h"
+#include "tests/unit/tree.h"
+
+#define RANDOM_WORDS 500
 
 static void assert_clean(const char *text, const char *expected)
 {
@@ -213,6 +219,166 @@ static void test_csv_full_disk(void **state)
 	fclose(stream);
 }
 
+static void test_format(void **state)
+{
+	char long_text[5000];
+	char *text = text_format("%s: %d%%, %c", "a\nb", -3, 'x');
+
+	(void)state;
+	assert_string_equal(text, "a\nb: -3%, x");
+	free(text);
+	text = text_format("%s", "");
+	assert_string_equal(text, "");
+	free(text);
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	text = text_format("%s%s", long_text, long_text);
+	assert_int_equal(strlen(text), 2 * (sizeof(long_text) - 1));
+	free(text);
+}
+
+/* What is harmless stays as it is; nothing that a shell might take for something does. */
+static void test_shell_quote(void **state)
+{
+	static const char *const rows[][2] = {
+		{"", "''"},
+		{"-m", "-m"},
+		{"accel=kvm,thread=single", "accel=kvm,thread=single"},
+		{"/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-system-x86_64"},
+		{"a b", "'a b'"},
+		{"it's", "'it'\\''s'"},
+		{"'", "''\\'''"},
+		{"$HOME", "'$HOME'"},
+		{"`id`", "'`id`'"},
+		{"a\\b", "'a\\b'"},
+		{"*", "'*'"},
+		{"~", "'~'"},
+		{"{a,b}", "'{a,b}'"},
+		{"!x", "'!x'"},
+		{"#", "'#'"},
+		{"\xc3\xa9", "'\xc3\xa9'"},
+		/* What a terminal might take for something. */
+		{"a\nb", "$'a\\x0ab'"},
+		{"\033[31m", "$'\\x1b[31m'"},
+		{"it's\n", "$'it\\'s\\x0a'"},
+		{"\\n\n", "$'\\\\n\\x0a'"},
+		{"\xff", "$'\\xff'"},
+		{"\xc3", "$'\\xc3'"},
+		{"\xe2\x80\xae", "$'\\xe2\\x80\\xae'"},
+		{"\xc3\xa9\n", "$'\xc3\xa9\\x0a'"},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < array_size(rows); i++) {
+		cleanup_free char *quoted = text_shell_quote(rows[i][0]);
+
+		assert_string_equal(quoted, rows[i][1]);
+	}
+}
+
+/* Words for the round trip: each byte alone and between others, and what the dice say. */
+struct words {
+	char *list[2 * 255 + RANDOM_WORDS];
+	size_t count;
+};
+
+static uint32_t next_random(uint32_t *state)
+{
+	*state = *state * 1664525 + 1013904223;
+	return *state >> 8;
+}
+
+static char *random_word(uint32_t *state)
+{
+	static const char *const parts[] = {
+		"'", "\\", "\"", "$", "`",        "\n",           " ",        "x0a",   "\\x",
+		"0", "f",  "$'", "!", "\xc3\xa9", "\xe2\x80\xae", "\xc2\x9b", "\033[", "-",
+		"=",
+	};
+	size_t left = next_random(state) % 20;
+	char *word = calloc(1, 4 * left + 1);
+
+	assert_non_null(word);
+	while (left--) {
+		char byte[2] = {(char)(next_random(state) % 255 + 1)};
+
+		strcat(word, next_random(state) % 2 ? parts[next_random(state) % array_size(parts)]
+						    : byte);
+	}
+	return word;
+}
+
+static void make_words(struct words *words)
+{
+	uint32_t random = 20120229;
+	unsigned int byte, i;
+
+	for (byte = 1; byte < 256; byte++) {
+		char alone[] = {(char)byte, '\0'};
+		char between[] = {'a', (char)byte, '1', '\0'};
+
+		words->list[words->count++] = strdup(alone);
+		words->list[words->count++] = strdup(between);
+	}
+	for (i = 0; i < RANDOM_WORDS; i++)
+		words->list[words->count++] = random_word(&random);
+}
+
+/* Has bash write down what it makes of the quoted words, each ended by NUL. */
+static void run_bash(const struct words *words, const struct tree *tree)
+{
+	char *argv[] = {(char *)"bash", (char *)"--norc", NULL, NULL};
+	char *script = NULL;
+	size_t length, i;
+	FILE *stream = open_memstream(&script, &length);
+	int status;
+	pid_t pid;
+
+	assert_non_null(stream);
+	fputs("printf '%s\\0'", stream);
+	for (i = 0; i < words->count; i++) {
+		cleanup_free char *quoted = text_shell_quote(words->list[i]);
+
+		/* It is one line, and no terminal does anything but show it. */
+		assert_clean(quoted, quoted);
+		fprintf(stream, " %s", quoted);
+	}
+	fprintf(stream, " >'%s/out'\n", tree->path);
+	assert_int_equal(fclose(stream), 0);
+	tree_write(tree, "script", 0644, script, length);
+	free(script);
+	argv[2] = tree_path(tree, "script");
+	assert_int_equal(posix_spawnp(&pid, "bash", NULL, NULL, argv, environ), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	free(argv[2]);
+}
+
+static void test_shell_quote_round_trip(void **state)
+{
+	static struct words words;
+	struct tree tree;
+	char *out = NULL, *p;
+	ssize_t length;
+	size_t i;
+
+	(void)state;
+	tree_make(&tree);
+	make_words(&words);
+	run_bash(&words, &tree);
+	length = host_read_alloc(tree.root.fd, "out", 1 << 20, &out);
+	assert_true(length > 0);
+	for (i = 0, p = out; i < words.count; i++, p += strlen(p) + 1) {
+		assert_true(p < out + length);
+		assert_string_equal(p, words.list[i]);
+		free(words.list[i]);
+	}
+	assert_ptr_equal(p, out + length);
+	free(out);
+	tree_remove(&tree);
+}
+
 static void test_width_in_c_locale(void **state)
 {
 	size_t i;
@@ -235,6 +401,9 @@ int main(void)
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_csv_line_end),
 		cmocka_unit_test(test_csv_full_disk),
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_shell_quote),
+		cmocka_unit_test(test_shell_quote_round_trip),
 		cmocka_unit_test(test_width_in_c_locale),
 	};
 

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host/kvm_cause.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "host/text.h"
+
+static const char *const names[] = {
+	[KVM_CAUSE_NONE] = "usable",
+	[KVM_CAUSE_NO_CPU_SUPPORT] = "no-cpu-support",
+	[KVM_CAUSE_DISABLED_BY_FIRMWARE] = "disabled-by-firmware",
+	[KVM_CAUSE_MODULE_MISSING] = "module-missing",
+	[KVM_CAUSE_MODULE_BLACKLISTED] = "module-blacklisted",
+	[KVM_CAUSE_MODULE_NOT_LOADED] = "module-not-loaded",
+	[KVM_CAUSE_NO_DEVICE_NODE] = "no-device-node",
+	[KVM_CAUSE_NOT_A_KVM_DEVICE] = "not-a-kvm-device",
+	[KVM_CAUSE_PERMISSION] = "permission",
+	[KVM_CAUSE_GROUP_NOT_ACTIVE] = "group-not-active",
+	[KVM_CAUSE_DEVICE_CGROUP] = "device-cgroup",
+	[KVM_CAUSE_BUSY] = "busy",
+	[KVM_CAUSE_API_VERSION] = "api-version",
+	[KVM_CAUSE_OTHER] = "other",
+};
+
+const char *kvm_cause_name(enum kvm_cause cause)
+{
+	return names[cause];
+}
+
+/* A user's or group's name, to be freed; its number where it has none. */
+static char *user_name(uid_t uid)
+{
+	const struct passwd *entry = getpwuid(uid);
+
+	return entry ? strdup(entry->pw_name) : text_format("%u", (unsigned int)uid);
+}
+
+static char *group_name(gid_t gid)
+{
+	const struct group *entry = getgrgid(gid);
+
+	return entry ? strdup(entry->gr_name) : text_format("%u", (unsigned int)gid);
+}
+
+static char *describe_no_cpu(const struct kvm_verdict *verdict)
+{
+	if (verdict->is_guest)
+		return strdup(
+			"this is a virtual machine whose CPU offers no virtualisation; enable "
+			"nested virtualisation on its host and give it the host's CPU model");
+	return strdup("this CPU offers no virtualisation, or the firmware hides it; look for VT-x, "
+		      "AMD-V or SVM in the firmware's setup");
+}
+
+static char *describe_module(const struct kvm_verdict *verdict)
+{
+	const char *module = verdict->module ? verdict->module : "kvm";
+
+	if (verdict->cause == KVM_CAUSE_MODULE_BLACKLISTED)
+		return text_format("the module %s is not loaded and this host forbids to load it; "
+				   "look for it in modprobe.d and on the kernel's command line",
+				   module);
+	if (verdict->cause == KVM_CAUSE_MODULE_NOT_LOADED)
+		return text_format("the module %s is not loaded; run \"modprobe %s\" as root",
+				   module, module);
+	if (verdict->modules_gone)
+		return strdup("there are no modules for the running kernel, which an update may "
+			      "have removed; reboot");
+	return text_format("the running kernel has no module %s; install the package with the "
+			   "kernel's modules",
+			   module);
+}
+
+/* What helps depends on whether the device's group may open it. */
+static char *describe_access(const struct kvm_verdict *verdict)
+{
+	cleanup_free char *user = user_name(geteuid());
+	cleanup_free char *owner = user_name(verdict->uid);
+	cleanup_free char *group = group_name(verdict->gid);
+	unsigned int mode = verdict->mode & 07777;
+
+	if (!user || !owner || !group)
+		return NULL;
+	if (!verdict->has_owner)
+		return text_format("the user %s may not open /dev/kvm", user);
+	if (verdict->cause == KVM_CAUSE_GROUP_NOT_ACTIVE)
+		return text_format(
+			"the user %s is in the group %s, but not in this session; log in "
+			"again, or use \"newgrp %s\"",
+			user, group, group);
+	if ((mode & 0060) == 0060 && verdict->gid != 0)
+		return text_format("the user %s may not open /dev/kvm (%s:%s, mode %04o); run "
+				   "\"usermod -aG %s %s\" as root and log in again",
+				   user, owner, group, mode, group, user);
+	return text_format("the user %s may not open /dev/kvm (%s:%s, mode %04o); the device rule "
+			   "has not been applied: run \"udevadm trigger --sysname-match=kvm\" as "
+			   "root",
+			   user, owner, group, mode);
+}
+
+static char *describe(const struct kvm_verdict *verdict)
+{
+	switch (verdict->cause) {
+	case KVM_CAUSE_NONE:
+		return strdup("KVM is usable");
+	case KVM_CAUSE_NO_CPU_SUPPORT:
+		return describe_no_cpu(verdict);
+	case KVM_CAUSE_DISABLED_BY_FIRMWARE:
+		return strdup("the firmware has disabled the CPU's virtualisation; enable VT-x, "
+			      "AMD-V or SVM in its setup and switch the machine off and on");
+	case KVM_CAUSE_MODULE_MISSING:
+	case KVM_CAUSE_MODULE_BLACKLISTED:
+	case KVM_CAUSE_MODULE_NOT_LOADED:
+		return describe_module(verdict);
+	case KVM_CAUSE_NO_DEVICE_NODE:
+		return strdup("the kernel has KVM, but there is no /dev/kvm here; in a container, "
+			      "pass the device in; else run \"udevadm trigger "
+			      "--sysname-match=kvm\" as root");
+	case KVM_CAUSE_NOT_A_KVM_DEVICE:
+		return strdup("/dev/kvm is not the KVM device (character device 10:232); remove it "
+			      "and run \"udevadm trigger --sysname-match=kvm\" as root");
+	case KVM_CAUSE_PERMISSION:
+	case KVM_CAUSE_GROUP_NOT_ACTIVE:
+		return describe_access(verdict);
+	case KVM_CAUSE_DEVICE_CGROUP:
+		return strdup(
+			"the device cgroup forbids /dev/kvm; allow the device 10:232 for this "
+			"container or service");
+	case KVM_CAUSE_BUSY:
+		return strdup("another hypervisor, such as VirtualBox, uses the CPU's "
+			      "virtualisation; stop its guests or unload its module");
+	case KVM_CAUSE_API_VERSION:
+		return text_format("the kernel speaks version %d of KVM's interface, not 12",
+				   verdict->api_version);
+	case KVM_CAUSE_OTHER:
+		break;
+	}
+	return strdup("KVM does not work; the kernel's log may tell more");
+}
+
+/* Where the cause is in the CPU, the modules or /dev, "No such file" would only confuse. */
+static bool needs_error(const struct kvm_verdict *verdict)
+{
+	switch (verdict->cause) {
+	case KVM_CAUSE_NO_CPU_SUPPORT:
+	case KVM_CAUSE_DISABLED_BY_FIRMWARE:
+	case KVM_CAUSE_MODULE_MISSING:
+	case KVM_CAUSE_MODULE_BLACKLISTED:
+	case KVM_CAUSE_MODULE_NOT_LOADED:
+	case KVM_CAUSE_NO_DEVICE_NODE:
+		return false;
+	default:
+		return verdict->error != 0;
+	}
+}
+
+char *kvm_verdict_describe(const struct kvm_verdict *verdict)
+{
+	cleanup_free char *text = describe(verdict);
+	const char *name = kvm_cause_name(verdict->cause);
+	const char *advice;
+
+	if (!text)
+		return NULL;
+	if (!needs_error(verdict))
+		return text_format("%s: %s", name, text);
+	/* The reason of the system stands between what is wrong and what to do. */
+	advice = strchrnul(text, ';');
+	return text_format("%s: %.*s: %s%s", name, (int)(advice - text), text,
+			   strerror(verdict->error), advice);
+}

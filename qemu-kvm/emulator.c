@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "qemu-kvm/emulator.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define USUAL_PATH    "/usr/local/bin:/usr/bin:/bin"
+#define RHEL_EMULATOR "/usr/libexec/qemu-kvm"
+
+char *emulator_name(const char *machine)
+{
+	/* Where the kernel's name of the machine is not QEMU's. */
+	static const struct {
+		const char *machine, *arch;
+	} archs[] = {
+		{"i386", "i386"}, {"i486", "i386"},     {"i586", "i386"},
+		{"i686", "i386"}, {"ppc64le", "ppc64"},
+	};
+	const char *arch = machine;
+	char *name;
+	size_t i;
+
+	for (i = 0; i < array_size(archs); i++) {
+		if (strcmp(machine, archs[i].machine) == 0)
+			arch = archs[i].arch;
+	}
+	return asprintf(&name, "qemu-system-%s", arch) < 0 ? NULL : name;
+}
+
+static bool is_this_program(const struct stat *st)
+{
+	struct stat self;
+
+	return stat("/proc/self/exe", &self) == 0 && self.st_dev == st->st_dev &&
+	       self.st_ino == st->st_ino;
+}
+
+/* Returns 0 for an emulator, -ENOENT for nothing or ourselves, or why it cannot be executed. */
+static int check_candidate(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno == EACCES ? -EACCES : -ENOENT;
+	if (is_this_program(&st))
+		return -ENOENT;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+/* Remembers the first candidate that is there and cannot be used, in case none can. */
+static int try_candidate(char *path, char **broken, int *broken_error, char **ret_path)
+{
+	int r;
+
+	if (!path)
+		return -ENOMEM;
+	r = check_candidate(path);
+	if (r == 0) {
+		*ret_path = path;
+	} else if (r != -ENOENT && !*broken) {
+		*broken = path;
+		*broken_error = r;
+	} else {
+		free(path);
+	}
+	return r;
+}
+
+static char *join(const char *dir, size_t length, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%.*s/%s", (int)length, dir, name) < 0 ? NULL : path;
+}
+
+int emulator_find(const char *name, const char *path, char **ret_path)
+{
+	cleanup_free char *broken = NULL;
+	int broken_error = -ENOENT;
+	int r = -ENOENT;
+	const char *dir;
+
+	for (dir = path ? path : USUAL_PATH; dir; dir = *dir ? dir + 1 : NULL) {
+		size_t length = strcspn(dir, ":");
+
+		/* A relative directory would mean another program in every directory. */
+		if (*dir == '/') {
+			r = try_candidate(join(dir, length, name), &broken, &broken_error,
+					  ret_path);
+			if (r == 0 || r == -ENOMEM)
+				return r;
+		}
+		dir += length;
+	}
+	r = try_candidate(strdup(RHEL_EMULATOR), &broken, &broken_error, ret_path);
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	if (broken)
+		*ret_path = take_ptr(broken);
+	return broken_error;
+}
