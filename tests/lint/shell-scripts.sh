@@ -21,7 +21,7 @@ for file in "${FILES[@]}"; do
 	esac
 done
 [ ${#scripts[@]} -ge 5 ] || complain "only ${#scripts[@]} scripts found"
-for needed in ./scripts/test ./scripts/quickstart ./scripts/lib.sh ./.ci/run; do
+for needed in ./scripts/test ./scripts/quickstart ./scripts/lib.sh ./scripts/qemu-ifup ./scripts/qemu-ifdown ./.ci/run; do
 	[[ " ${scripts[*]} " == *" $needed "* ]] || complain "$needed was not found"
 done
 printf '%d scripts, %d of bats\n' ${#scripts[@]} ${#bats[@]}
