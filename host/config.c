@@ -132,7 +132,7 @@ static int open_file(const struct host_root *root, const char *path)
 	int fd = host_open(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0)
-		return fd;
+		return fd == -ENXIO ? -EINVAL : fd; /* a FIFO, a socket or a node of a tree */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd;
 	close(fd);

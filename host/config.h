@@ -11,7 +11,7 @@
 enum accel_policy {
 	ACCEL_REQUIRE, /* KVM or an error */
 	ACCEL_PREFER,  /* KVM, else emulation and a warning */
-	ACCEL_OFF,     /* as QEMU does by itself */
+	ACCEL_OFF,     /* nothing is added: QEMU emulates unless told otherwise */
 };
 
 struct config {

@@ -13,32 +13,50 @@
 #define MSR_VM_CR              0xc0010114
 #define VM_CR_SVM_DISABLED     (1u << 4)
 
+/* Of the largest hosts it has some megabytes; what is asked for stands with the first CPU, or last. */
+#define CPUINFO_MAX (16 << 20)
+
 /* One record of /dev/kmsg is at most 8 KiB with what surrounds it (PRINTKRB_RECORD_MAX). */
 #define LOG_RECORD_SIZE 8192
 #define LOG_RECORDS_MAX 100000
 
-/* The value of the first line of /proc/cpuinfo that begins with `field`; "" when there is none. */
-static char *cpuinfo_field(const struct host_root *root, const char *field)
+/* All of /proc/cpuinfo, to be freed, or NULL. What is beyond the limit is not looked at. */
+static char *read_cpuinfo(const struct host_root *root)
 {
-	cleanup_fclose FILE *cpuinfo = NULL;
-	cleanup_free char *line = NULL;
-	size_t length = strlen(field), room = 0;
-	int fd = host_open(root, "proc/cpuinfo", O_RDONLY);
+	cleanup_close int fd = host_open(root, "proc/cpuinfo", O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	cleanup_free char *text = fd < 0 ? NULL : malloc(CPUINFO_MAX + 1);
+	size_t length = 0;
 
-	if (fd < 0)
-		return strdup("");
-	cpuinfo = fdopen(fd, "re");
-	if (!cpuinfo) {
-		close(fd);
-		return NULL;
+	while (text && length < CPUINFO_MAX) {
+		ssize_t n = read(fd, text + length, CPUINFO_MAX - length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return NULL;
+		if (n == 0)
+			break;
+		length += (size_t)n;
 	}
-	while (getline(&line, &room, cpuinfo) > 0) {
-		char *colon = strchr(line, ':');
+	if (text)
+		text[length] = '\0';
+	return take_ptr(text);
+}
+
+/* The value of the first line that begins with `field`, to be freed; "" when there is none. */
+static char *field_value(const char *cpuinfo, const char *field)
+{
+	size_t length = strlen(field);
+	const char *line;
+
+	for (line = cpuinfo; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		size_t end = strcspn(line, "\n");
+		const char *colon = memchr(line, ':', end);
 
 		if (colon && strncmp(line, field, length) == 0 &&
 		    line + length + strspn(line + length, " \t") == colon) {
-			colon[strcspn(colon, "\n")] = '\0';
-			return strdup(colon + 1 + strspn(colon + 1, " \t"));
+			colon += 1 + strspn(colon + 1, " \t");
+			return strndup(colon, (size_t)(line + end - colon));
 		}
 	}
 	return strdup("");
@@ -58,19 +76,26 @@ static bool has_word(const char *text, const char *word)
 	return false;
 }
 
-bool cpu_has_flag(const struct host_root *root, const char *flag)
+static bool has_flag(const char *cpuinfo, const char *flag)
 {
 	/* x86, ARM, s390. All CPUs of a host have the same flags, so the first line decides. */
 	static const char *const fields[] = {"flags", "Features", "features"};
 	size_t i;
 
 	for (i = 0; i < array_size(fields); i++) {
-		cleanup_free char *flags = cpuinfo_field(root, fields[i]);
+		cleanup_free char *flags = field_value(cpuinfo, fields[i]);
 
 		if (flags && has_word(flags, flag))
 			return true;
 	}
 	return false;
+}
+
+bool cpu_has_flag(const struct host_root *root, const char *flag)
+{
+	cleanup_free char *cpuinfo = read_cpuinfo(root);
+
+	return cpuinfo && has_flag(cpuinfo, flag);
 }
 
 /* "rv64imafdch_zicsr": one letter each up to the first underscore. */
@@ -83,7 +108,7 @@ static bool isa_has_letter(const char *isa, char letter)
 
 static bool read_msr(const struct host_root *root, off_t number, uint64_t *ret_value)
 {
-	cleanup_close int fd = host_open(root, "dev/cpu/0/msr", O_RDONLY);
+	cleanup_close int fd = host_open(root, "dev/cpu/0/msr", O_RDONLY | O_NONBLOCK);
 
 	return fd >= 0 && pread(fd, ret_value, sizeof(*ret_value), number) == sizeof(*ret_value);
 }
@@ -127,12 +152,12 @@ static bool log_tells_disabled(const struct host_root *root)
 	return false;
 }
 
-static struct cpu_virtualisation intel(const struct host_root *root)
+static struct cpu_virtualisation intel(const struct host_root *root, const char *cpuinfo)
 {
-	struct cpu_virtualisation cpu = {.module = "kvm_intel"};
+	struct cpu_virtualisation cpu = {.is_x86 = true, .module = "kvm_intel"};
 	uint64_t value;
 
-	cpu.is_supported = cpu_has_flag(root, "vmx");
+	cpu.is_supported = has_flag(cpuinfo, "vmx");
 	if (read_msr(root, MSR_FEATURE_CONTROL, &value))
 		cpu.is_disabled = (value & FEATURE_CONTROL_LOCKED) &&
 				  !(value & FEATURE_CONTROL_VMX);
@@ -141,12 +166,12 @@ static struct cpu_virtualisation intel(const struct host_root *root)
 	return cpu;
 }
 
-static struct cpu_virtualisation amd(const struct host_root *root)
+static struct cpu_virtualisation amd(const struct host_root *root, const char *cpuinfo)
 {
-	struct cpu_virtualisation cpu = {.module = "kvm_amd"};
+	struct cpu_virtualisation cpu = {.is_x86 = true, .module = "kvm_amd"};
 	uint64_t value;
 
-	cpu.is_supported = cpu_has_flag(root, "svm");
+	cpu.is_supported = has_flag(cpuinfo, "svm");
 	if (read_msr(root, MSR_VM_CR, &value))
 		cpu.is_disabled = value & VM_CR_SVM_DISABLED;
 	else
@@ -155,15 +180,14 @@ static struct cpu_virtualisation amd(const struct host_root *root)
 }
 
 /* Architectures other than x86 have one module, and no sign of a firmware's lock. */
-static struct cpu_virtualisation other(const struct host_root *root)
+static struct cpu_virtualisation other(const char *cpuinfo, const char *vendor)
 {
-	cleanup_free char *platform = cpuinfo_field(root, "platform");
-	cleanup_free char *isa = cpuinfo_field(root, "isa");
-	cleanup_free char *vendor = cpuinfo_field(root, "vendor_id");
+	cleanup_free char *platform = field_value(cpuinfo, "platform");
+	cleanup_free char *isa = field_value(cpuinfo, "isa");
 	struct cpu_virtualisation cpu = {.is_supported = true, .module = "kvm"};
 
-	if (vendor && strcmp(vendor, "IBM/S390") == 0)
-		cpu.is_supported = cpu_has_flag(root, "sie");
+	if (strcmp(vendor, "IBM/S390") == 0)
+		cpu.is_supported = has_flag(cpuinfo, "sie");
 	else if (platform && *platform)
 		cpu.module = strcmp(platform, "PowerNV") == 0 ? "kvm_hv" : "kvm_pr";
 	else if (isa && *isa)
@@ -172,19 +196,20 @@ static struct cpu_virtualisation other(const struct host_root *root)
 }
 
 /* The maker of an x86 CPU has a name; those that are not AMD's or Hygon's have Intel's VMX. */
-struct cpu_virtualisation cpu_virtualisation(const struct host_root *root)
+int cpu_virtualisation(const struct host_root *root, struct cpu_virtualisation *ret)
 {
-	cleanup_free char *vendor = cpuinfo_field(root, "vendor_id");
-	const char *name = vendor ? vendor : "";
-	struct cpu_virtualisation cpu;
+	cleanup_free char *cpuinfo = read_cpuinfo(root);
+	cleanup_free char *vendor = cpuinfo ? field_value(cpuinfo, "vendor_id") : NULL;
 
-	if (cpu_has_flag(root, "svm") || strcmp(name, "AuthenticAMD") == 0 ||
-	    strcmp(name, "HygonGenuine") == 0)
-		cpu = amd(root);
-	else if (cpu_has_flag(root, "vmx") || (*name && strcmp(name, "IBM/S390") != 0))
-		cpu = intel(root);
+	if (!vendor || !*cpuinfo)
+		return -ENODATA;
+	if (has_flag(cpuinfo, "svm") || strcmp(vendor, "AuthenticAMD") == 0 ||
+	    strcmp(vendor, "HygonGenuine") == 0)
+		*ret = amd(root, cpuinfo);
+	else if (has_flag(cpuinfo, "vmx") || (*vendor && strcmp(vendor, "IBM/S390") != 0))
+		*ret = intel(root, cpuinfo);
 	else
-		cpu = other(root);
-	cpu.is_guest = cpu_has_flag(root, "hypervisor");
-	return cpu;
+		*ret = other(cpuinfo, vendor);
+	ret->is_guest = has_flag(cpuinfo, "hypervisor");
+	return 0;
 }

@@ -31,6 +31,9 @@ const char *kvm_cause_name(enum kvm_cause cause)
 	return names[cause];
 }
 
+/* What the kernel shows for users and groups that this user namespace does not have. */
+#define OVERFLOW_ID 65534
+
 /* A user's or group's name, to be freed; its number where it has none. */
 static char *user_name(uid_t uid)
 {
@@ -46,36 +49,74 @@ static char *group_name(gid_t gid)
 	return entry ? strdup(entry->gr_name) : text_format("%u", (unsigned int)gid);
 }
 
+/* Whether "usermod -aG" could put this user into the group of the device. */
+static bool can_join_group(const struct kvm_verdict *verdict)
+{
+	return (verdict->mode & 0060) == 0060 && verdict->gid != 0 && verdict->gid != OVERFLOW_ID &&
+	       getgrgid(verdict->gid) && getpwuid(geteuid());
+}
+
 static char *describe_no_cpu(const struct kvm_verdict *verdict)
 {
 	if (verdict->is_guest)
 		return strdup(
 			"this is a virtual machine whose CPU offers no virtualisation; enable "
 			"nested virtualisation on its host and give it the host's CPU model");
-	return strdup("this CPU offers no virtualisation, or the firmware hides it; look for VT-x, "
-		      "AMD-V or SVM in the firmware's setup");
+	if (verdict->is_x86)
+		return strdup(
+			"this CPU offers no virtualisation, or the firmware hides it; look for "
+			"VT-x, AMD-V or SVM in the firmware's setup");
+	return strdup(
+		"the kernel found no virtualisation that it could use (EL2 of arm64, SIE of "
+		"s390x, H of riscv); in a virtual machine, enable nested virtualisation on its "
+		"host");
 }
 
-static char *describe_module(const struct kvm_verdict *verdict)
+static char *describe_missing_module(const struct kvm_verdict *verdict)
 {
-	const char *module = verdict->module ? verdict->module : "kvm";
-
-	if (verdict->cause == KVM_CAUSE_MODULE_BLACKLISTED)
-		return text_format("the module %s is not loaded and this host forbids to load it; "
-				   "look for it in modprobe.d and on the kernel's command line",
-				   module);
-	if (verdict->cause == KVM_CAUSE_MODULE_NOT_LOADED)
-		return text_format("the module %s is not loaded; run \"modprobe %s\" as root",
-				   module, module);
-	if (verdict->modules_gone)
+	if (verdict->is_monolithic)
+		return strdup("this kernel was built without KVM and without modules; use another");
+	if (verdict->is_container)
+		return text_format(
+			"the module %s is not loaded; load it on the host of this container",
+			verdict->module);
+	if (verdict->modules_are_old)
 		return strdup("there are no modules for the running kernel, which an update may "
 			      "have removed; reboot");
 	return text_format("the running kernel has no module %s; install the package with the "
 			   "kernel's modules",
+			   verdict->module);
+}
+
+static char *describe_module(const struct kvm_verdict *verdict)
+{
+	const char *module = verdict->module;
+
+	if (verdict->cause == KVM_CAUSE_MODULE_MISSING || verdict->is_container)
+		return describe_missing_module(verdict);
+	if (verdict->cause == KVM_CAUSE_MODULE_BLACKLISTED)
+		return text_format("the module %s is not loaded and this host forbids to load it; "
+				   "look for it in modprobe.d and on the kernel's command line",
+				   module);
+	return text_format("the module %s is not loaded; run \"modprobe %s\" as root", module,
 			   module);
 }
 
-/* What helps depends on whether the device's group may open it. */
+/* What helps depends on whether the device's group may open it, and is one that can be joined. */
+static const char *advise_access(const struct kvm_verdict *verdict)
+{
+	if (verdict->is_mode_enough)
+		return "its mode would allow it: look for the mount option nodev, and for SELinux or "
+		       "AppArmor in the audit log";
+	if (verdict->is_container || verdict->gid == OVERFLOW_ID)
+		return "start the container with the device's group, as with \"--group-add "
+		       "keep-groups\" or its number";
+	if ((verdict->mode & 0060) == 0060 && verdict->gid != 0)
+		return "run this as a user in the device's group";
+	return "the device rule has not been applied: run \"udevadm trigger "
+	       "--sysname-match=kvm\" as root";
+}
+
 static char *describe_access(const struct kvm_verdict *verdict)
 {
 	cleanup_free char *user = user_name(geteuid());
@@ -92,14 +133,22 @@ static char *describe_access(const struct kvm_verdict *verdict)
 			"the user %s is in the group %s, but not in this session; log in "
 			"again, or use \"newgrp %s\"",
 			user, group, group);
-	if ((mode & 0060) == 0060 && verdict->gid != 0)
+	if (!verdict->is_mode_enough && !verdict->is_container && can_join_group(verdict))
 		return text_format("the user %s may not open /dev/kvm (%s:%s, mode %04o); run "
 				   "\"usermod -aG %s %s\" as root and log in again",
 				   user, owner, group, mode, group, user);
-	return text_format("the user %s may not open /dev/kvm (%s:%s, mode %04o); the device rule "
-			   "has not been applied: run \"udevadm trigger --sysname-match=kvm\" as "
-			   "root",
-			   user, owner, group, mode);
+	return text_format("the user %s may not open /dev/kvm (%s:%s, mode %04o); %s", user, owner,
+			   group, mode, advise_access(verdict));
+}
+
+static char *describe_no_node(const struct kvm_verdict *verdict)
+{
+	if (verdict->is_container)
+		return strdup("there is no /dev/kvm in this container; pass the device in, as with "
+			      "\"--device /dev/kvm\"");
+	return strdup(
+		"the kernel has KVM, but there is no /dev/kvm here; run \"mknod /dev/kvm c 10 "
+		"232\" and \"udevadm trigger --sysname-match=kvm\" as root");
 }
 
 static char *describe(const struct kvm_verdict *verdict)
@@ -117,12 +166,12 @@ static char *describe(const struct kvm_verdict *verdict)
 	case KVM_CAUSE_MODULE_NOT_LOADED:
 		return describe_module(verdict);
 	case KVM_CAUSE_NO_DEVICE_NODE:
-		return strdup("the kernel has KVM, but there is no /dev/kvm here; in a container, "
-			      "pass the device in; else run \"udevadm trigger "
-			      "--sysname-match=kvm\" as root");
+		return describe_no_node(verdict);
 	case KVM_CAUSE_NOT_A_KVM_DEVICE:
-		return strdup("/dev/kvm is not the KVM device (character device 10:232); remove it "
-			      "and run \"udevadm trigger --sysname-match=kvm\" as root");
+		return strdup(
+			"/dev/kvm is not the KVM device (character device 10:232); remove it, "
+			"then run \"mknod /dev/kvm c 10 232\" and \"udevadm trigger "
+			"--sysname-match=kvm\" as root");
 	case KVM_CAUSE_PERMISSION:
 	case KVM_CAUSE_GROUP_NOT_ACTIVE:
 		return describe_access(verdict);
@@ -139,7 +188,10 @@ static char *describe(const struct kvm_verdict *verdict)
 	case KVM_CAUSE_OTHER:
 		break;
 	}
-	return strdup("KVM does not work; the kernel's log may tell more");
+	if (verdict->is_blind)
+		return strdup("there is no /dev/kvm, and /proc or /sys cannot be read, which would "
+			      "tell why; mount them");
+	return strdup("/dev/kvm cannot be used");
 }
 
 /* Where the cause is in the CPU, the modules or /dev, "No such file" would only confuse. */
@@ -154,7 +206,7 @@ static bool needs_error(const struct kvm_verdict *verdict)
 	case KVM_CAUSE_NO_DEVICE_NODE:
 		return false;
 	default:
-		return verdict->error != 0;
+		return verdict->error != 0 && !verdict->is_blind;
 	}
 }
 

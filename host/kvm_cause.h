@@ -2,6 +2,7 @@
 /* Why KVM cannot be used: the closed list of causes that all programs share. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "host/root.h"
@@ -29,10 +30,15 @@ struct kvm_verdict {
 	enum kvm_cause cause;
 	int error;          /* positive errno of the call that failed, 0 where none did */
 	const char *module; /* the one this CPU needs, "kvm_intel"; NULL where that is no matter */
-	bool modules_gone;  /* MODULE_MISSING: there is nothing for the running kernel at all */
+	bool is_blind;      /* OTHER: /proc or /sys could not be read, so nothing is known */
+	bool is_x86;        /* NO_CPU_SUPPORT */
 	bool is_guest;      /* NO_CPU_SUPPORT: this host is itself a virtual machine */
-	bool has_owner;     /* the three below are known: PERMISSION and GROUP_NOT_ACTIVE */
-	uid_t uid;          /* of /dev/kvm */
+	bool is_container;  /* what is missing has to be given from outside */
+	bool is_monolithic; /* MODULE_MISSING: this kernel has no modules at all */
+	bool modules_are_old; /* MODULE_MISSING: there are modules, of other kernels only */
+	bool is_mode_enough;  /* PERMISSION: owner and mode allow it, something else does not */
+	bool has_owner;       /* the three below are known: PERMISSION and GROUP_NOT_ACTIVE */
+	uid_t uid;            /* of /dev/kvm */
 	gid_t gid;
 	mode_t mode;
 	int api_version; /* API_VERSION: what the kernel said */

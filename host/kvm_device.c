@@ -17,6 +17,8 @@
 #define KVM_MAJOR 10 /* misc */
 #define KVM_MINOR 232
 
+#define CREATE_TRIES 100
+
 /* The groups of a user; NGROUPS_MAX of the kernel is 65536. */
 #define GROUPS_MAX 65536
 
@@ -37,26 +39,74 @@ static enum kvm_cause cause_of_module(enum module_state state)
 	return KVM_CAUSE_MODULE_NOT_LOADED;
 }
 
+/* The kernel's own numbers of the first namespaces (PROC_PID_INIT_INO since Linux 3.8). */
+static bool is_in_first_pid_namespace(const struct host_root *root)
+{
+	char target[64];
+	ssize_t length = readlinkat(root->fd, "proc/self/ns/pid", target, sizeof(target) - 1);
+
+	if (length < 0)
+		return false;
+	target[length] = '\0';
+	return strcmp(target, "pid:[4026531836]") == 0;
+}
+
+/*
+ * Whether this is a container, by the files that podman, docker and systemd-nspawn leave. Docker's
+ * is found on machines, too, whose file system was made from an image; but not podman's, which a
+ * toolbox has that shares the processes of its host.
+ */
+static bool is_container(const struct host_root *root)
+{
+	if (host_exists(root, "run/.containerenv"))
+		return true;
+	if (!host_exists(root, ".dockerenv") && !host_exists(root, "run/systemd/container"))
+		return false;
+	return !root->real || !is_in_first_pid_namespace(root);
+}
+
+static bool has_modules_of_any_kernel(const struct host_root *root)
+{
+	cleanup_closedir DIR *dir = NULL;
+	struct dirent *entry;
+
+	return host_opendir(root, "lib/modules", &dir) == 0 && host_readdir(dir, &entry) > 0;
+}
+
+/* The module that this CPU needs is looked for; what is not known yet is filled in. */
+static void look_for_module(const struct host_root *root, struct kvm_verdict *verdict)
+{
+	enum module_state state = module_state(root, verdict->module);
+
+	verdict->cause = cause_of_module(state);
+	verdict->is_monolithic = !host_exists(root, "proc/modules") && state != MODULE_LOADABLE;
+	verdict->modules_are_old = state == MODULE_TREE_MISSING && has_modules_of_any_kernel(root);
+}
+
 /* Why the kernel has no KVM to offer: the CPU, the firmware, the module, or only the node. */
 static struct kvm_verdict why_no_kvm(const struct host_root *root, int error)
 {
-	struct kvm_verdict verdict = {.error = error};
-	struct cpu_virtualisation cpu = cpu_virtualisation(root);
-	enum module_state state;
+	struct kvm_verdict verdict = {.error = error, .is_container = is_container(root)};
+	struct cpu_virtualisation cpu;
 
-	verdict.module = cpu.module;
-	verdict.is_guest = cpu.is_guest;
 	if (host_exists(root, "sys/class/misc/kvm")) {
 		verdict.cause = KVM_CAUSE_NO_DEVICE_NODE;
-	} else if (cpu.is_disabled) {
-		verdict.cause = KVM_CAUSE_DISABLED_BY_FIRMWARE;
-	} else if (!cpu.is_supported) {
-		verdict.cause = KVM_CAUSE_NO_CPU_SUPPORT;
-	} else {
-		state = module_state(root, cpu.module);
-		verdict.cause = cause_of_module(state);
-		verdict.modules_gone = state == MODULE_TREE_MISSING;
+		return verdict;
 	}
+	if (!host_exists(root, "sys/class") || cpu_virtualisation(root, &cpu) < 0) {
+		verdict.cause = KVM_CAUSE_OTHER;
+		verdict.is_blind = true;
+		return verdict;
+	}
+	verdict.module = cpu.module;
+	verdict.is_x86 = cpu.is_x86;
+	verdict.is_guest = cpu.is_guest;
+	if (cpu.is_disabled)
+		verdict.cause = KVM_CAUSE_DISABLED_BY_FIRMWARE;
+	else if (!cpu.is_supported)
+		verdict.cause = KVM_CAUSE_NO_CPU_SUPPORT;
+	else
+		look_for_module(root, &verdict);
 	return verdict;
 }
 
@@ -93,17 +143,21 @@ static bool session_has_group(gid_t gid)
 	return false;
 }
 
-static struct kvm_verdict why_no_access(const struct stat *st)
+/* Only for this host: who may open its node depends on who asks. */
+static struct kvm_verdict why_no_access(const struct host_root *root, const struct stat *st)
 {
 	struct kvm_verdict verdict = {.cause = KVM_CAUSE_PERMISSION,
 				      .error = EACCES,
+				      .is_container = is_container(root),
 				      .has_owner = true,
 				      .uid = st->st_uid,
 				      .gid = st->st_gid,
 				      .mode = st->st_mode};
 
-	if ((st->st_mode & 0060) == 0060 && !session_has_group(st->st_gid) &&
-	    database_has_user_in_group(st->st_gid))
+	/* The mount option nodev and security modules refuse with the same error, but only open(). */
+	verdict.is_mode_enough = faccessat(root->fd, "dev/kvm", R_OK | W_OK, AT_EACCESS) == 0;
+	if (!verdict.is_mode_enough && (st->st_mode & 0060) == 0060 &&
+	    !session_has_group(st->st_gid) && database_has_user_in_group(st->st_gid))
 		verdict.cause = KVM_CAUSE_GROUP_NOT_ACTIVE;
 	return verdict;
 }
@@ -113,7 +167,7 @@ static struct kvm_verdict why_not_opened(const struct host_root *root, const str
 {
 	switch (error) {
 	case EACCES:
-		return why_no_access(st);
+		return why_no_access(root, st);
 	case EPERM: /* the file mode would be EACCES: this is the cgroup's device controller */
 		return (struct kvm_verdict){.cause = KVM_CAUSE_DEVICE_CGROUP, .error = error};
 	case ENOENT:
@@ -127,6 +181,25 @@ static struct kvm_verdict why_not_opened(const struct host_root *root, const str
 	}
 }
 
+/* Makes a VM as QEMU does. Returns its descriptor or -errno. */
+static int create_vm(int fd)
+{
+	/* Of arm64 the type is the size of the guest's addresses, of which 0 means 40 bits; there are
+	 * CPUs with less. Others do not have the capability. */
+	int size = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_ARM_VM_IPA_SIZE);
+	int vm, tries;
+
+	/* EINTR: a signal was pending, as of a frozen cgroup. */
+	for (tries = 0; tries < CREATE_TRIES; tries++) {
+		vm = ioctl(fd, KVM_CREATE_VM, size > 0 ? size : 0);
+		if (vm >= 0)
+			return vm;
+		if (errno != EINTR)
+			return -errno;
+	}
+	return -EINTR;
+}
+
 static struct kvm_verdict ask_device(int fd)
 {
 	int version = ioctl(fd, KVM_GET_API_VERSION, 0);
@@ -137,10 +210,11 @@ static struct kvm_verdict ask_device(int fd)
 	if (version != KVM_API_VERSION)
 		return (struct kvm_verdict){.cause = KVM_CAUSE_API_VERSION, .api_version = version};
 	/* Another hypervisor that has the hardware shows only here. */
-	vm = ioctl(fd, KVM_CREATE_VM, 0);
+	vm = create_vm(fd);
+	if (vm == -EBUSY)
+		return (struct kvm_verdict){.cause = KVM_CAUSE_BUSY, .error = EBUSY};
 	if (vm < 0)
-		return (struct kvm_verdict){
-			.cause = errno == EBUSY ? KVM_CAUSE_BUSY : KVM_CAUSE_OTHER, .error = errno};
+		return (struct kvm_verdict){.cause = KVM_CAUSE_OTHER, .error = -vm};
 	close(vm);
 	return (struct kvm_verdict){.cause = KVM_CAUSE_NONE};
 }

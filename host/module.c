@@ -131,7 +131,9 @@ static int add_dir(struct host_dirs *dirs, const struct host_root *root, const c
 static int add_modules_dir(struct host_dirs *dirs, const struct host_root *root)
 {
 	cleanup_free char *path = NULL;
+	cleanup_free char *in_usr = NULL;
 	char release[128];
+	int r;
 	ssize_t length = host_read(root, "proc/sys/kernel/osrelease", release, sizeof(release));
 
 	if (length < 0)
@@ -140,13 +142,18 @@ static int add_modules_dir(struct host_dirs *dirs, const struct host_root *root)
 	if (!*release || strchr(release, '/'))
 		return -EIO;
 	path = text_format("lib/modules/%s", release);
-	return path ? add_dir(dirs, root, path) : -ENOMEM;
+	in_usr = text_format("usr/%s", path ? path : "");
+	if (!path || !in_usr)
+		return -ENOMEM;
+	r = add_dir(dirs, root, path);
+	if (r == -ENOENT) /* a tree without the link from lib to usr/lib */
+		r = add_dir(dirs, root, in_usr);
+	return r;
 }
 
-/* Whether the kernel itself refuses the module: module_blacklist= on its command line. */
-static bool is_refused_by_kernel(const struct host_root *root, const char *name)
+/* Whether `key` ("modprobe.blacklist=") on the kernel's command line lists the module. */
+static bool cmdline_lists(const struct host_root *root, const char *key, const char *name)
 {
-	static const char key[] = "module_blacklist=";
 	char cmdline[CMDLINE_SIZE];
 	char *word, *rest = cmdline;
 
@@ -155,9 +162,9 @@ static bool is_refused_by_kernel(const struct host_root *root, const char *name)
 	while ((word = strsep(&rest, " \n"))) {
 		char *item;
 
-		if (strncmp(word, key, sizeof(key) - 1) != 0)
+		if (strncmp(word, key, strlen(key)) != 0)
 			continue;
-		word += sizeof(key) - 1;
+		word += strlen(key);
 		while ((item = strsep(&word, ","))) {
 			if (strcmp(item, name) == 0)
 				return true;
@@ -166,15 +173,36 @@ static bool is_refused_by_kernel(const struct host_root *root, const char *name)
 	return false;
 }
 
+/* Whether the kernel, or for it modprobe, refuses the module. */
+static bool is_refused_by_cmdline(const struct host_root *root, const char *name)
+{
+	return cmdline_lists(root, "module_blacklist=", name) ||
+	       cmdline_lists(root, "modprobe.blacklist=", name);
+}
+
+/* libkmod takes modprobe.blacklist= of the running kernel into account, whatever the root. */
+static bool filter_is_of_this_host(const struct host_root *root, const char *name)
+{
+	struct host_root here = HOST_ROOT_NONE;
+	bool leaks;
+
+	if (root->real || host_root_open(NULL, &here) < 0)
+		return false;
+	leaks = cmdline_lists(&here, "modprobe.blacklist=", name);
+	host_root_close(&here);
+	return leaks;
+}
+
 /* Whether modprobe.d has a "blacklist" or "install" line for the module. */
-static bool is_refused_by_config(struct kmod_ctx *context, struct kmod_list *list)
+static bool is_refused_by_config(const struct host_root *root, const char *name,
+				 struct kmod_ctx *context, struct kmod_list *list)
 {
 	struct kmod_list *allowed = NULL;
 	struct kmod_module *module = kmod.module_get_module(list);
 	bool refused = kmod.module_get_install_commands(module) != NULL;
 
 	kmod.module_unref(module);
-	if (!refused &&
+	if (!refused && !filter_is_of_this_host(root, name) &&
 	    kmod.module_apply_filter(context, KMOD_FILTER_BLACKLIST, list, &allowed) == 0)
 		refused = !allowed;
 	kmod.module_unref_list(allowed);
@@ -200,7 +228,8 @@ static enum module_state ask_libkmod(const struct host_root *root, const char *n
 
 		if (kmod.module_get_initstate(module) == KMOD_MODULE_BUILTIN)
 			state = MODULE_LOADED;
-		else if (is_refused_by_kernel(root, name) || is_refused_by_config(context, list))
+		else if (is_refused_by_cmdline(root, name) ||
+			 is_refused_by_config(root, name, context, list))
 			state = MODULE_BLACKLISTED;
 		else
 			state = MODULE_LOADABLE;

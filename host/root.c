@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "host/number.h"
@@ -32,19 +33,49 @@ static const char *relative(const char *path)
 	return *path ? path : ".";
 }
 
+/* Opens what an O_PATH descriptor stands for, if that can neither wait nor be this host's. */
+static int reopen_plain(int node, int flags)
+{
+	char path[sizeof("/proc/self/fd/") + 11];
+	struct stat st;
+	int fd;
+
+	if (fstat(node, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return -ENXIO;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Fixtures are other machines' trees: their absolute links mean that machine, and a device node
+ * that was copied along would be this host's device.
+ */
+static int open_in_tree(const struct host_root *root, const char *path, int flags)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
+	int node, fd;
+
+	how.flags |= (unsigned int)flags & (O_NOFOLLOW | O_DIRECTORY);
+	node = (int)syscall(SYS_openat2, root->fd, relative(path), &how, sizeof(how));
+	if (node < 0)
+		return -errno;
+	if (flags & O_PATH)
+		return node;
+	fd = reopen_plain(node, flags & ~O_NOFOLLOW);
+	close(node);
+	return fd;
+}
+
 int host_open(const struct host_root *root, const char *path, int flags)
 {
 	int fd;
 
-	if (root->real) {
-		fd = openat(root->fd, relative(path), flags | O_CLOEXEC);
-	} else {
-		/* Fixtures are other machines' trees: their absolute links mean that machine. */
-		struct open_how how = {.flags = (unsigned int)flags | O_CLOEXEC,
-				       .resolve = RESOLVE_IN_ROOT};
-
-		fd = (int)syscall(SYS_openat2, root->fd, relative(path), &how, sizeof(how));
-	}
+	if (!root->real)
+		return open_in_tree(root, path, flags);
+	fd = openat(root->fd, relative(path), flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -26,7 +26,9 @@ void host_root_close(struct host_root *root);
 
 /*
  * Opens `path` (a leading '/' is ignored) below the root with `flags` | O_CLOEXEC. Below a moved
- * root, symbolic links cannot lead out of it. Returns the descriptor or -errno.
+ * root, symbolic links cannot lead out of it, and but for O_PATH only files and directories can be
+ * opened: a device node there would be this host's. Returns the descriptor or -errno (-ENXIO: such
+ * a node).
  */
 int host_open(const struct host_root *root, const char *path, int flags) must_check;
 

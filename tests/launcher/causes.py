@@ -6,6 +6,7 @@ cause. The indexes of modules are depmod's own.
 """
 import os
 import shutil
+import stat
 import struct
 import subprocess
 import sys
@@ -27,22 +28,27 @@ POWER = "processor\t: 0\ncpu\t\t: POWER9\n\ntimebase\t: 512000000\nplatform\t: {
 ARM64 = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd\nCPU implementer\t: 0x41\n"
 RISCV = "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64{}_zicsr_zifencei\nmmu\t\t: sv48\n"
 
+# What every host has; a value of False takes a file away.
+BASE = {"proc/sys/kernel/osrelease": RELEASE + "\n", "proc/modules": "", "sys/class": None}
+
 # A record of /dev/kmsg.
 LOG = "6,1{},123456,-;{}\n"
 
 # name: files of the tree (None: a directory), modules of the kernel, the cause, words of the line
 HOSTS = {
-    "intel-no-flag": ({"proc/cpuinfo": NO_VMX}, [], "no-cpu-support", "this CPU offers no"),
+    "intel-no-flag": ({"proc/cpuinfo": NO_VMX}, [], "no-cpu-support",
+                      "this CPU offers no virtualisation, or the firmware hides it; look for VT-x"),
     "amd-no-flag": ({"proc/cpuinfo": NO_SVM}, [], "no-cpu-support", "this CPU offers no"),
     "guest-no-flag": ({"proc/cpuinfo": INTEL.format("hypervisor")}, [], "no-cpu-support",
                       "virtual machine whose CPU offers no virtualisation; enable nested"),
     "flag-is-a-part-of-a-word": ({"proc/cpuinfo": INTEL.format("vmxoff novmx vmx-x")}, [],
                                  "no-cpu-support", "CPU"),
-    "s390x-no-sie": ({"proc/cpuinfo": S390X.format("")}, ["kvm"], "no-cpu-support", "CPU"),
-    "riscv-no-h": ({"proc/cpuinfo": RISCV.format("imafdc")}, ["kvm"], "no-cpu-support", "CPU"),
+    "s390x-no-sie": ({"proc/cpuinfo": S390X.format("")}, ["kvm"], "no-cpu-support", "SIE"),
+    "riscv-no-h": ({"proc/cpuinfo": RISCV.format("imafdc")}, ["kvm"], "no-cpu-support",
+                   "H of riscv"),
     # The kernel has KVM, which found no hardware: an arm64 host that was not started in EL2.
     "arm64-without-el2": ({"proc/cpuinfo": ARM64, "sys/module/kvm": None}, [], "no-cpu-support",
-                          "CPU"),
+                          "the kernel found no virtualisation that it could use (EL2 of arm64,"),
     "intel-locked": ({"proc/cpuinfo": VMX, "dev/cpu/0/msr": {0x3a: 0x1}}, ["kvm_intel"],
                      "disabled-by-firmware", "enable VT-x"),
     "intel-unlocked": ({"proc/cpuinfo": VMX, "dev/cpu/0/msr": {0x3a: 0x0}}, ["kvm_intel"],
@@ -72,7 +78,7 @@ HOSTS = {
                        "module-not-loaded", "kvm_intel"),
     "module-missing": ({"proc/cpuinfo": VMX}, ["other"], "module-missing",
                        "no module kvm_intel; install the package"),
-    "modules-gone": ({"proc/cpuinfo": VMX}, None, "module-missing",
+    "modules-gone": ({"proc/cpuinfo": VMX, "lib/modules/5.10.0-old": None}, None, "module-missing",
                      "no modules for the running kernel, which an update may have removed; reboot"),
     "not-loaded-intel": ({"proc/cpuinfo": VMX}, ["kvm", "kvm_intel"], "module-not-loaded",
                          'the module kvm_intel is not loaded; run '
@@ -113,12 +119,38 @@ HOSTS = {
     "absolute-link": ({"proc/cpuinfo": VMX, "etc/modprobe.d": "->/conf.d",
                        "conf.d/x.conf": "blacklist kvm_intel\n"}, ["kvm_intel"],
                       "module-blacklisted", "kvm_intel"),
-    "container": ({"proc/cpuinfo": VMX, "sys/class/misc/kvm": None, "sys/module/kvm_intel": None},
-                  ["kvm_intel"], "no-device-node", "in a container, pass the device in"),
+    "modprobe.blacklist": ({"proc/cpuinfo": VMX, "proc/cmdline": "modprobe.blacklist=kvm_intel\n"},
+                           ["kvm_intel"], "module-blacklisted", "command line"),
+    "usr-without-link": ({"proc/cpuinfo": VMX}, "usr", "module-not-loaded", "kvm_intel"),
+    # Nothing to reboot into; a kernel that takes no modules; one that knows nothing of them.
+    "no-modules-at-all": ({"proc/cpuinfo": VMX}, None, "module-missing",
+                          "no module kvm_intel; install the package"),
+    "monolithic": ({"proc/cpuinfo": VMX, "proc/modules": False}, None, "module-missing",
+                   "built without KVM and without modules; use another"),
+    "docker": ({"proc/cpuinfo": VMX, ".dockerenv": ""}, None, "module-missing",
+               "the module kvm_intel is not loaded; load it on the host of this container"),
+    "podman-with-modules": ({"proc/cpuinfo": VMX, "run/.containerenv": ""}, ["kvm_intel"],
+                            "module-not-loaded", "load it on the host of this container"),
+    "container": ({"proc/cpuinfo": VMX, "sys/class/misc/kvm": None, "sys/module/kvm_intel": None,
+                   "run/systemd/container": "lxc\n"}, ["kvm_intel"], "no-device-node",
+                  'there is no /dev/kvm in this container; pass the device in, as with '
+                  '"--device /dev/kvm"'),
     "built-in-and-no-node": ({"proc/cpuinfo": VMX, "sys/class/misc/kvm": None}, [],
-                             "no-device-node", "no /dev/kvm here"),
-    "no-cpuinfo": ({}, ["kvm"], "module-not-loaded", "kvm"),
-    "binary-cpuinfo": ({"proc/cpuinfo": "flags\x00\xff: vmx\nvendor_id\t: GenuineIntel\n"}, [],
+                             "no-device-node", 'no /dev/kvm here; run "mknod /dev/kvm c 10 232"'),
+    # Where nothing can be read, nothing is claimed.
+    "no-cpuinfo": ({}, ["kvm"], "other", "/proc or /sys cannot be read"),
+    "no-sys": ({"proc/cpuinfo": VMX, "sys/class": False}, ["kvm_intel"], "other",
+               "there is no /dev/kvm, and /proc or /sys cannot be read, which would tell why"),
+    "huge-cpuinfo": ({"proc/cpuinfo": "x" * (17 << 20)}, ["kvm"], "module-not-loaded", "kvm"),
+    "fifos": ({"proc/cpuinfo": "|", "proc/cmdline": "|", "dev/kmsg": "|", "dev/cpu/0/msr": "|"},
+              ["kvm"], "other", "cannot be read"),
+    "fifos-beside-cpuinfo": ({"proc/cpuinfo": VMX, "proc/cmdline": "|", "dev/kmsg": "|",
+                              "dev/cpu/0/msr": "|", "proc/sys/kernel/osrelease": "|"},
+                             ["kvm_intel"], "module-not-loaded", "kvm_intel"),
+    # A node in a copy would be this host's device: its log is not that host's.
+    "nodes": ({"proc/cpuinfo": VMX, "dev/kmsg": ("c", 1, 11), "dev/cpu/0/msr": ("c", 1, 5)},
+              ["kvm_intel"], "module-not-loaded", "kvm_intel"),
+    "binary-cpuinfo": ({"proc/cpuinfo": "flags\xff: vmx\nvendor_id\t: GenuineIntel\n"}, [],
                        "no-cpu-support", "CPU"),
 }
 
@@ -144,17 +176,27 @@ def write_modules(tree, names):
 
 
 def make_host(tree, files, modules):
-    for path, content in {"proc/sys/kernel/osrelease": RELEASE + "\n", **files}.items():
+    for path, content in {**BASE, **files}.items():
+        if content is False:
+            continue
         full = os.path.join(tree, path)
         os.makedirs(full if content is None else os.path.dirname(full), exist_ok=True)
         if isinstance(content, dict):
             write_msr(full, content)
+        elif isinstance(content, tuple):
+            os.mknod(full, stat.S_IFCHR | 0o600, os.makedev(*content[1:]))
+        elif content == "|":
+            os.mkfifo(full)
         elif content and content.startswith("->"):
             os.symlink(content[2:], full)
         elif content is not None:
             with open(full, "w", encoding="latin-1") as f:
                 f.write(content)
-    if modules is not None:
+    if modules == "usr":
+        write_modules(tree, ["kvm_intel"])
+        os.mkdir(os.path.join(tree, "usr"))
+        os.rename(os.path.join(tree, "lib"), os.path.join(tree, "usr/lib"))
+    elif modules is not None:
         write_modules(tree, modules)
 
 
@@ -197,7 +239,7 @@ class Causes(unittest.TestCase):
     def test_every_cause_of_the_files_has_a_host(self):
         self.assertEqual({row[2] for row in HOSTS.values()},
                          {"no-cpu-support", "disabled-by-firmware", "module-missing",
-                          "module-blacklisted", "module-not-loaded", "no-device-node"})
+                          "module-blacklisted", "module-not-loaded", "no-device-node", "other"})
 
     def test_usable_host(self):
         make_host(self.tree, {"proc/cpuinfo": VMX, "dev/kvm": ""}, None)

@@ -136,6 +136,31 @@ CAUSES = [
     (nothing, ("--open", "ENOMEM"), {}, "other"),
     (nothing, ("--create-vm", "ENOMEM"), {}, "other"),
     (nothing, ("--create-vm", "EINVAL"), {}, "other"),
+    (nothing, ("--create-vm", "EINTR"), {}, "other"),
+]
+
+# What a user who may not open the device is told to do: what would help him, and nothing else.
+IN_CONTAINER = os.path.exists("/run/.containerenv") or (
+    os.readlink("/proc/self/ns/pid") != "pid:[4026531836]" and
+    (os.path.exists("/.dockerenv") or os.path.exists("/run/systemd/container")))
+GROUP_OF_CONTAINER = ("start the container with the device's group, as with "
+                      '"--group-add keep-groups" or its number')
+RULE = ('the device rule has not been applied: run "udevadm trigger --sysname-match=kvm" as root')
+SECURITY = ("its mode would allow it: look for the mount option nodev, and for SELinux or AppArmor "
+            "in the audit log")
+ACCESS = [
+    (node(mode=0o660, gid=KVM_GROUP), None, NOBODYS, "nobody", "root:kvm, mode 0660",
+     'run "usermod -aG kvm nobody" as root and log in again'),
+    (node(mode=0o660, gid=55555), None, NOBODYS, "nobody", "root:55555, mode 0660",
+     "run this as a user in the device's group"),
+    (node(mode=0o660, gid=KVM_GROUP), None, user(55555, 55555), "55555", "root:kvm, mode 0660",
+     "run this as a user in the device's group"),
+    (node(mode=0o660, gid=NOBODY), None, user(TESTER, TESTER_GROUP), "tester",
+     "root:nogroup, mode 0660", GROUP_OF_CONTAINER),
+    (node(mode=0o600), None, NOBODYS, "nobody", "root:root, mode 0600", RULE),
+    (node(mode=0o660, gid=0), None, NOBODYS, "nobody", "root:root, mode 0660", RULE),
+    (node(mode=0o666), ("--open", "EACCES"), NOBODYS, "nobody", "root:root, mode 0666", SECURITY),
+    (node(mode=0o600), ("--open", "EACCES"), {}, "root", "root:root, mode 0600", SECURITY),
 ]
 
 X86_CAUSES = [
@@ -198,6 +223,19 @@ class Causes(launcher.TestCase):
     @unittest.skipUnless(ARCH in ("x86_64", "i386"), "the files of x86")
     def test_causes_of_x86(self):
         self.check_table(X86_CAUSES)
+
+    def test_access_advice(self):
+        for make, kvm, who, name, owner, advice in ACCESS:
+            if IN_CONTAINER and advice != SECURITY:
+                advice = GROUP_OF_CONTAINER
+            with self.subTest(host=make.__name__, kvm=kvm, who=who):
+                self.host.reset()
+                make(self.host)
+                self.assertEqual(
+                    f"qemu-kvm: KVM is not usable: permission: the user {name} may not open "
+                    f"/dev/kvm ({owner}): Permission denied; {advice}; "
+                    '"-accel tcg" or QEMU_KVM_ACCEL=prefer runs it without KVM, slowly\n',
+                    self.host.run(*ARGS, kvm=kvm, **who).stderr.decode())
 
     def test_every_cause(self):
         self.assertEqual(

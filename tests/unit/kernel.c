@@ -141,7 +141,11 @@ static void test_cpu_flag_in_a_long_line(void **state)
 static void test_why_no_device(void **state)
 {
 	(void)state;
+	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_OTHER);
+	assert_true(kvm_device_probe(&tree.root).is_blind);
 	tree_put(&tree, "proc/cpuinfo", "vendor_id\t: AuthenticAMD\nflags\t\t: fpu\n");
+	assert_true(kvm_device_probe(&tree.root).is_blind);
+	tree_dir(&tree, "sys/class");
 	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_NO_CPU_SUPPORT);
 	tree_dir(&tree, "sys/module/kvm");
 	assert_int_equal(kvm_device_probe(&tree.root).cause, KVM_CAUSE_NO_CPU_SUPPORT);
