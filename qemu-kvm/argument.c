@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "qemu-kvm/legacy.h"
+#include "qemu-kvm/legacy_options.h"
 #include "qemu-kvm/qemu_options.h"
 
 static int option_kind(const char *name)

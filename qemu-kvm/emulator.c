@@ -42,8 +42,9 @@ static int check_candidate(const char *path)
 {
 	struct stat st;
 
+	/* Nor is it known whether there is one in a directory that we may not enter. */
 	if (stat(path, &st) < 0)
-		return errno == EACCES ? -EACCES : -ENOENT;
+		return -ENOENT;
 	if (is_this_program(&st))
 		return -ENOENT;
 	if (S_ISDIR(st.st_mode))

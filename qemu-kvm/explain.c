@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "host/module.h"
 #include "host/text.h"
 #include "qemu-kvm/vhost.h"
 
@@ -59,13 +60,35 @@ static int explain_kvm(const struct plan *plan)
 	return text ? print_line("kvm", "%s", text) : -ENOMEM;
 }
 
+/* What starting would find; whether this user may load it shows only then. */
+static const char *module_prospect(const struct vhost_device *device, const struct host_root *root)
+{
+	if (vhost_is_there(root, device))
+		return "is there";
+	switch (module_state(root, device->module)) {
+	case MODULE_BLACKLISTED:
+		return "is not loaded, and this host forbids to load it";
+	case MODULE_MISSING:
+	case MODULE_TREE_MISSING:
+		return "is not loaded, and the running kernel does not have it";
+	case MODULE_LOADED:
+		return "is loaded, but there is no device";
+	case MODULE_LOADABLE:
+	case MODULE_UNKNOWN:
+		break;
+	}
+	return geteuid() == 0
+		       ? "would be loaded"
+		       : "is not loaded, which takes root, or a /dev node this user may open";
+}
+
 static int explain_module(const struct vhost_device *device, bool wanted,
 			  const struct host_root *root)
 {
 	if (!wanted)
 		return 0;
 	return print_line("module", "%s for %s: %s", device->module, device->option,
-			  vhost_is_there(root, device) ? "is there" : "would be loaded");
+			  module_prospect(device, root));
 }
 
 static int explain_warnings(const struct plan *plan)

@@ -14,63 +14,23 @@
 #include "host/number.h"
 #include "host/text.h"
 #include "qemu-kvm/argument.h"
+#include "qemu-kvm/legacy_options.h"
 #include "qemu-kvm/qemu_options.h"
 
 #define ANSWER_TIMEOUT_MS 10000
-
-/* Without a replacement there is advice, and the option is refused. */
-static const struct legacy_option {
-	const char *name;
-	int kind;
-	const char *option, *value; /* of a value option: written by new_value() */
-	const char *advice;
-} legacy_options[] = {
-	{"enable-nesting", QEMU_OPTION_FLAG, NULL, NULL,
-	 "give the guest a CPU with virtualisation, as with \"-cpu host\" or \"-cpu ...,+svm\" "
-	 "(+vmx)"},
-	{"kvm-shadow-memory", QEMU_OPTION_VALUE, "-machine", NULL, NULL},
-	/* Not "-accel tcg", which QEMU refuses beside an "-enable-kvm" or "accel=" of the user. */
-	{"no-kvm", QEMU_OPTION_FLAG, "-machine", "accel=tcg", NULL},
-	{"no-kvm-irqchip", QEMU_OPTION_FLAG, "-machine", "kernel-irqchip=off", NULL},
-	{"no-kvm-pit", QEMU_OPTION_FLAG, NULL, NULL,
-	 "\"-machine kernel-irqchip=split\" has the timer in QEMU"},
-	{"no-kvm-pit-reinjection", QEMU_OPTION_FLAG, "-global", "kvm-pit.lost_tick_policy=discard",
-	 NULL},
-	{"pcidevice", QEMU_OPTION_VALUE, NULL, NULL,
-	 "\"-device vfio-pci,host=ADDRESS\" assigns a PCI device"},
-	{"rtc-td-hack", QEMU_OPTION_FLAG, "-rtc", "driftfix=slew", NULL},
-	{"tdf", QEMU_OPTION_FLAG, "-global", "kvm-pit.lost_tick_policy=delay", NULL},
-};
-
-static const struct legacy_option *find_option(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < array_size(legacy_options); i++) {
-		if (strcmp(name, legacy_options[i].name) == 0)
-			return &legacy_options[i];
-	}
-	return NULL;
-}
-
-int legacy_option_kind(const char *name)
-{
-	const struct legacy_option *option = find_option(name);
-
-	return option ? option->kind : -ENOENT;
-}
 
 /* Waits for a child that is ours to end. Returns its exit status (a signal: 128), or -errno. */
 static int wait_for(pid_t pid)
 {
 	cleanup_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-	int r = pidfd < 0 ? -1 : poll(&poll_fd, 1, ANSWER_TIMEOUT_MS);
+	/* Before Linux 5.3 there is nothing to wait on with a limit. */
+	int r = pidfd < 0 ? 1 : poll(&poll_fd, 1, ANSWER_TIMEOUT_MS);
 	int error = r == 0 ? -ETIMEDOUT : r < 0 ? -errno : 0;
 	int status;
 
 	if (error < 0)
-		kill(pid, SIGKILL);
+		kill(-pid, SIGKILL); /* a script may have started others: they are one group */
 	while (waitpid(pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return error < 0 ? error : -errno;
@@ -83,6 +43,7 @@ static int wait_for(pid_t pid)
 static int spawn_quietly(const char *program, char *const argv[], pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	int r = posix_spawn_file_actions_init(&actions);
 
 	if (r != 0)
@@ -93,13 +54,26 @@ static int spawn_quietly(const char *program, char *const argv[], pid_t *ret_pid
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
 	if (r == 0)
-		r = posix_spawn(ret_pid, program, &actions, NULL, argv, environ);
+		r = posix_spawnattr_init(&attributes);
+	if (r == 0) {
+		r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+		if (r == 0)
+			r = posix_spawn(ret_pid, program, &actions, &attributes, argv, environ);
+		posix_spawnattr_destroy(&attributes);
+	}
 	posix_spawn_file_actions_destroy(&actions);
 	return -r;
 }
 
+/* What the emulator has answered so far, so that each option is asked for once. */
+struct answers {
+	const struct legacy_option *options[LEGACY_OPTIONS];
+	bool known[LEGACY_OPTIONS];
+	size_t count;
+};
+
 /* Whether this emulator takes the option: it looks at all of them before it prints its version. */
-static int is_known(const char *emulator, const struct argument *argument, char *const argv[])
+static int ask_emulator(const char *emulator, const struct argument *argument, char *const argv[])
 {
 	char *question[5] = {(char *)emulator, argv[argument->index]};
 	struct sigaction inherited, normal = {.sa_handler = SIG_DFL};
@@ -118,6 +92,25 @@ static int is_known(const char *emulator, const struct argument *argument, char 
 		r = wait_for(pid);
 	sigaction(SIGCHLD, &inherited, NULL);
 	return r < 0 ? r : r == 0;
+}
+
+static int is_known(struct answers *answers, const char *emulator, const struct argument *argument,
+		    char *const argv[])
+{
+	const struct legacy_option *option = legacy_option_find(argument->name);
+	size_t i;
+	int known;
+
+	for (i = 0; i < answers->count; i++) {
+		if (answers->options[i] == option)
+			return answers->known[i];
+	}
+	known = ask_emulator(emulator, argument, argv);
+	if (known >= 0) {
+		answers->options[answers->count] = option;
+		answers->known[answers->count++] = known > 0;
+	}
+	return known;
 }
 
 static int add_string(char ***list, size_t *count, char *text)
@@ -166,7 +159,7 @@ static int new_value(struct legacy *legacy, const struct legacy_option *option,
 /* Writes one old option as today's into `out` and moves *count on. */
 static int translate(struct legacy *legacy, const struct argument *argument, size_t *count)
 {
-	const struct legacy_option *option = find_option(argument->name);
+	const struct legacy_option *option = legacy_option_find(argument->name);
 	char *value = NULL;
 	int r;
 
@@ -188,12 +181,13 @@ static bool lacks_value(const struct argument *argument)
 	return argument->kind == QEMU_OPTION_VALUE && !argument->value;
 }
 
-static int take_argument(struct legacy *legacy, const struct argument *argument, char *const argv[],
-			 const char *emulator, size_t *count)
+static int take_argument(struct legacy *legacy, struct answers *answers,
+			 const struct argument *argument, char *const argv[], const char *emulator,
+			 size_t *count)
 {
 	/* QEMU complains of one that lacks its value, whether it knows it or not. */
 	if (argument->name && legacy_option_kind(argument->name) >= 0 && !lacks_value(argument)) {
-		int known = emulator ? is_known(emulator, argument, argv) : 0;
+		int known = emulator ? is_known(answers, emulator, argument, argv) : 0;
 
 		if (known <= 0)
 			return known < 0 ? known : translate(legacy, argument, count);
@@ -207,6 +201,7 @@ static int take_argument(struct legacy *legacy, const struct argument *argument,
 int legacy_translate(char *const argv[], const char *emulator, struct legacy *ret)
 {
 	struct legacy legacy = {0};
+	struct answers answers = {.count = 0};
 	struct argument argument;
 	size_t length = 0, count = 0;
 	int position = 1;
@@ -220,7 +215,7 @@ int legacy_translate(char *const argv[], const char *emulator, struct legacy *re
 		return -ENOMEM;
 	legacy.argv[count++] = argv[0];
 	while (r == 0 && argument_next(argv, &position, &argument))
-		r = take_argument(&legacy, &argument, argv, emulator, &count);
+		r = take_argument(&legacy, &answers, &argument, argv, emulator, &count);
 	if (r < 0)
 		legacy_free(&legacy);
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Options of the old qemu-kvm (2006-2012) that scripts still carry and today's QEMU refuses. */
+/* Puts today's options in place of those of the old qemu-kvm, which scripts still carry. */
 #pragma once
 
 #include <stddef.h>
@@ -15,13 +15,10 @@ struct legacy {
 	size_t value_count, warning_count;
 };
 
-/* The enum qemu_option_kind of such an option, without its dashes, or -ENOENT. */
-int legacy_option_kind(const char *name) must_check;
-
 /*
  * Translates the old options of a NULL-terminated argv. An option that `emulator` still knows is
- * left alone; the emulator is run as "EMULATOR OPTION [VALUE] -version" to find that out, only
- * when there is such an option. Without an emulator (NULL) none is known.
+ * left alone; the emulator is run as "EMULATOR OPTION [VALUE] -version" to find that out, once
+ * for each such option. Without an emulator (NULL) none is known.
  * Returns 0, -ENOMEM, or -errno when the emulator could not be asked (-ETIMEDOUT: no answer
  * within 10 s). *ret is to be freed with legacy_free(); it points to strings of `argv`.
  */

@@ -51,7 +51,8 @@ static int translate(struct plan *plan, char *const argv[])
 	if (r < 0)
 		return refuse(plan, STATUS_CANNOT_RUN,
 			      text_format("%s cannot be asked for its options: %s", plan->emulator,
-					  strerror(-r)));
+					  r == -ETIMEDOUT ? "no answer within 10 seconds"
+							  : strerror(-r)));
 	if (plan->legacy.refusal && !plan->refusal)
 		return refuse(plan, STATUS_FAILED, strdup(plan->legacy.refusal));
 	return 0;

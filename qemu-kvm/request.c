@@ -77,7 +77,8 @@ static int take_accel(struct scan *scan, const struct keyvals *settings)
 {
 	const char *accel = keyvals_get(settings, "accel");
 
-	if (accel && strcmp(accel, "kvm") == 0)
+	/* With device= it is another node than /dev/kvm, or a descriptor (QEMU 8.2). */
+	if (accel && strcmp(accel, "kvm") == 0 && !keyvals_has(settings, "device"))
 		scan->kvm_options++;
 	else
 		scan->other_options++;

@@ -71,9 +71,8 @@ static void prepare_vhost(const struct host_root *root, const struct vhost_devic
 	int r = vhost_prepare(root, device);
 
 	if (r < 0)
-		message_warning("%s needs the module %s, which could not be loaded: %s; run "
-				"\"modprobe %s\" as root",
-				device->option, device->module, strerror(-r), device->module);
+		message_warning("%s needs the module %s, which could not be loaded: %s",
+				device->option, device->module, vhost_advice(r));
 }
 
 /* Ignored while we write: a reader of stderr that is gone shall not keep the guest from starting. */

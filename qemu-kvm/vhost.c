@@ -2,6 +2,7 @@
 #include "qemu-kvm/vhost.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "host/module.h"
 #include "host/text.h"
@@ -25,7 +26,30 @@ int vhost_prepare(const struct host_root *root, const struct vhost_device *devic
 	if (vhost_is_there(root, device))
 		return 0;
 	r = module_load(device->module);
-	if (r == -EPERM && node && access(node, R_OK | W_OK) == 0)
+	/* Where we may not load it, or cannot see it as in a container, the kernel can, for QEMU. */
+	if ((r == -EPERM || r == -ENOENT || r == -ELIBACC) && node &&
+	    access(node, R_OK | W_OK) == 0)
 		return 0;
 	return r;
+}
+
+const char *vhost_advice(int error)
+{
+	switch (-error) {
+	case ENOENT:
+		return "the running kernel does not have it; install the package with the kernel's "
+		       "modules";
+	case ECANCELED:
+		return "modprobe.d forbids it";
+	case EKEYREJECTED:
+	case ENOKEY:
+		return "the kernel refuses its signature, as with Secure Boot; use the "
+		       "distribution's own module";
+	case ELIBACC:
+		return "libkmod is not installed; load it with modprobe, as root";
+	case EPERM:
+		return "this user may not; load it with modprobe, as root";
+	default:
+		return strerror(-error);
+	}
 }

@@ -23,3 +23,6 @@ bool vhost_is_there(const struct host_root *root, const struct vhost_device *dev
  * Returns 0, or -errno why it could not be loaded.
  */
 int vhost_prepare(const struct host_root *root, const struct vhost_device *device) must_check;
+
+/* Why vhost_prepare() failed and what to do, for a message. */
+const char *vhost_advice(int error);

@@ -35,7 +35,8 @@ class Legacy(launcher.TestCase):
         return self.host.run(*args, env=env, **options)
 
     def assert_questions(self, result, questions):
-        """All runs but the last are questions: the option, its value, -version."""
+        """All runs but the last are questions: the option, its value, -version; each once."""
+        questions = list({args[0]: args for args in reversed(questions)}.values())[::-1]
         self.assertEqual([[os.fsencode(word) for word in (self.host.emulator, *args, "-version")]
                           for args in questions], [run.argv for run in result.runs[:-1]])
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "qemu-kvm/legacy.h"
+#include "qemu-kvm/legacy_options.h"
 #include "qemu-kvm/qemu_options.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/tree.h"
