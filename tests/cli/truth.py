@@ -137,7 +137,11 @@ class Truth(kvmtest.TestCase):
             process = self.launch(kvmtest.KVM_STAT, "-1", "-t", "-p", str(guest.pid), "-f", FIELDS)
             kvmtest.until_asleep(process)
             guest.go()
+            # Not until its second ends: an exit amid the reading of the counters is in some only.
+            end = time.monotonic() + 0.5
             for _ in range(20):
+                if time.monotonic() > end:
+                    break
                 guest.process.send_signal(signal.SIGSTOP)
                 time.sleep(0.01)  # or SIGCONT takes it back
                 guest.process.send_signal(signal.SIGCONT)
