@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "host/emulator.h"
 #include "host/text.h"
-#include "qemu-kvm/emulator.h"
 
 #define POLICY_VARIABLE "QEMU_KVM_ACCEL"
 

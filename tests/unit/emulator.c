@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "qemu-kvm/emulator.h"
+#include "host/emulator.h"
 #include "tests/unit/tree.h"
 
 #define NAME          "qemu-system-test"

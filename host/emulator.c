@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "qemu-kvm/emulator.h"
+#include "host/emulator.h"
 
 #include <errno.h>
 #include <stdbool.h>
