@@ -98,6 +98,13 @@ bool cpu_has_flag(const struct host_root *root, const char *flag)
 	return cpuinfo && has_flag(cpuinfo, flag);
 }
 
+char *cpu_field(const struct host_root *root, const char *field)
+{
+	cleanup_free char *cpuinfo = read_cpuinfo(root);
+
+	return field_value(cpuinfo ? cpuinfo : "", field);
+}
+
 /* "rv64imafdch_zicsr": one letter each up to the first underscore. */
 static bool isa_has_letter(const char *isa, char letter)
 {
@@ -152,31 +159,54 @@ static bool log_tells_disabled(const struct host_root *root)
 	return false;
 }
 
-static struct cpu_virtualisation intel(const struct host_root *root, const char *cpuinfo)
+static enum cpu_firmware firmware_by_log(const struct host_root *root)
 {
-	struct cpu_virtualisation cpu = {.is_x86 = true, .module = "kvm_intel"};
+	/* Silence proves nothing: old records are overwritten, and KVM may not have been tried. */
+	return log_tells_disabled(root) ? CPU_FIRMWARE_DISABLED : CPU_FIRMWARE_UNKNOWN;
+}
+
+static enum cpu_firmware intel_firmware(const struct host_root *root)
+{
 	uint64_t value;
 
-	cpu.is_supported = has_flag(cpuinfo, "vmx");
-	if (read_msr(root, MSR_FEATURE_CONTROL, &value))
-		cpu.is_disabled = (value & FEATURE_CONTROL_LOCKED) &&
-				  !(value & FEATURE_CONTROL_VMX);
-	else
-		cpu.is_disabled = log_tells_disabled(root);
+	if (!read_msr(root, MSR_FEATURE_CONTROL, &value))
+		return firmware_by_log(root);
+	/* Where it is not locked, KVM allows VMX itself. */
+	return (value & FEATURE_CONTROL_LOCKED) && !(value & FEATURE_CONTROL_VMX)
+		       ? CPU_FIRMWARE_DISABLED
+		       : CPU_FIRMWARE_ENABLED;
+}
+
+static enum cpu_firmware amd_firmware(const struct host_root *root)
+{
+	uint64_t value;
+
+	if (!read_msr(root, MSR_VM_CR, &value))
+		return firmware_by_log(root);
+	return value & VM_CR_SVM_DISABLED ? CPU_FIRMWARE_DISABLED : CPU_FIRMWARE_ENABLED;
+}
+
+static struct cpu_virtualisation x86(const struct host_root *root, const char *cpuinfo, bool is_amd)
+{
+	struct cpu_virtualisation cpu = {.is_x86 = true,
+					 .module = is_amd ? "kvm_amd" : "kvm_intel",
+					 .feature = is_amd ? "svm" : "vmx",
+					 .architecture = has_flag(cpuinfo, "lm") ? "x86_64"
+										 : "i386"};
+
+	cpu.is_supported = has_flag(cpuinfo, cpu.feature);
+	cpu.firmware = is_amd ? amd_firmware(root) : intel_firmware(root);
+	cpu.is_disabled = cpu.firmware == CPU_FIRMWARE_DISABLED;
 	return cpu;
 }
 
-static struct cpu_virtualisation amd(const struct host_root *root, const char *cpuinfo)
+static struct cpu_virtualisation power(const char *platform)
 {
-	struct cpu_virtualisation cpu = {.is_x86 = true, .module = "kvm_amd"};
-	uint64_t value;
-
-	cpu.is_supported = has_flag(cpuinfo, "svm");
-	if (read_msr(root, MSR_VM_CR, &value))
-		cpu.is_disabled = value & VM_CR_SVM_DISABLED;
-	else
-		cpu.is_disabled = log_tells_disabled(root);
-	return cpu;
+	/* No sign: whether KVM can be had depends on the hypervisor below. */
+	return (struct cpu_virtualisation){.is_supported = true,
+					   .architecture = "ppc64",
+					   .module = strcmp(platform, "PowerNV") == 0 ? "kvm_hv"
+										      : "kvm_pr"};
 }
 
 /* Architectures other than x86 have one module, and no sign of a firmware's lock. */
@@ -184,14 +214,22 @@ static struct cpu_virtualisation other(const char *cpuinfo, const char *vendor)
 {
 	cleanup_free char *platform = field_value(cpuinfo, "platform");
 	cleanup_free char *isa = field_value(cpuinfo, "isa");
+	cleanup_free char *arm = field_value(cpuinfo, "CPU implementer");
 	struct cpu_virtualisation cpu = {.is_supported = true, .module = "kvm"};
 
-	if (strcmp(vendor, "IBM/S390") == 0)
+	if (strcmp(vendor, "IBM/S390") == 0) {
+		cpu.architecture = "s390x";
+		cpu.feature = "sie";
 		cpu.is_supported = has_flag(cpuinfo, "sie");
-	else if (platform && *platform)
-		cpu.module = strcmp(platform, "PowerNV") == 0 ? "kvm_hv" : "kvm_pr";
-	else if (isa && *isa)
+	} else if (platform && *platform) {
+		cpu = power(platform);
+	} else if (isa && *isa) {
+		cpu.architecture = "riscv64";
+		cpu.feature = "h";
 		cpu.is_supported = isa_has_letter(isa, 'h');
+	} else if (arm && *arm) {
+		cpu.architecture = has_flag(cpuinfo, "asimd") ? "aarch64" : "arm";
+	}
 	return cpu;
 }
 
@@ -205,9 +243,9 @@ int cpu_virtualisation(const struct host_root *root, struct cpu_virtualisation *
 		return -ENODATA;
 	if (has_flag(cpuinfo, "svm") || strcmp(vendor, "AuthenticAMD") == 0 ||
 	    strcmp(vendor, "HygonGenuine") == 0)
-		*ret = amd(root, cpuinfo);
+		*ret = x86(root, cpuinfo, true);
 	else if (has_flag(cpuinfo, "vmx") || (*vendor && strcmp(vendor, "IBM/S390") != 0))
-		*ret = intel(root, cpuinfo);
+		*ret = x86(root, cpuinfo, false);
 	else
 		*ret = other(cpuinfo, vendor);
 	ret->is_guest = has_flag(cpuinfo, "hypervisor");

@@ -2,6 +2,7 @@
 #include "host/emulator.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,14 +53,30 @@ static int check_candidate(const char *path)
 	return access(path, X_OK) < 0 ? -errno : 0;
 }
 
+/* Likewise for a copy of another host, on which nothing is executed. */
+static int check_candidate_below(const struct host_root *root, const char *path)
+{
+	cleanup_close int fd = host_open(root, path, O_PATH);
+	struct stat st;
+
+	if (fd < 0)
+		return fd == -EACCES ? fd : -ENOENT;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return st.st_mode & 0111 ? 0 : -EACCES;
+}
+
 /* Remembers the first candidate that is there and cannot be used, in case none can. */
-static int try_candidate(char *path, char **broken, int *broken_error, char **ret_path)
+static int try_candidate(const struct host_root *root, char *path, char **broken, int *broken_error,
+			 char **ret_path)
 {
 	int r;
 
 	if (!path)
 		return -ENOMEM;
-	r = check_candidate(path);
+	r = root->real ? check_candidate(path) : check_candidate_below(root, path);
 	if (r == 0) {
 		*ret_path = path;
 	} else if (r != -ENOENT && !*broken) {
@@ -78,7 +95,8 @@ static char *join(const char *dir, size_t length, const char *name)
 	return asprintf(&path, "%.*s/%s", (int)length, dir, name) < 0 ? NULL : path;
 }
 
-int emulator_find(const char *name, const char *path, char **ret_path)
+int emulator_find_below(const struct host_root *root, const char *name, const char *path,
+			char **ret_path)
 {
 	cleanup_free char *broken = NULL;
 	int broken_error = -ENOENT;
@@ -90,17 +108,25 @@ int emulator_find(const char *name, const char *path, char **ret_path)
 
 		/* A relative directory would mean another program in every directory. */
 		if (*dir == '/') {
-			r = try_candidate(join(dir, length, name), &broken, &broken_error,
+			r = try_candidate(root, join(dir, length, name), &broken, &broken_error,
 					  ret_path);
 			if (r == 0 || r == -ENOMEM)
 				return r;
 		}
 		dir += length;
 	}
-	r = try_candidate(strdup(RHEL_EMULATOR), &broken, &broken_error, ret_path);
+	r = try_candidate(root, strdup(RHEL_EMULATOR), &broken, &broken_error, ret_path);
 	if (r == 0 || r == -ENOMEM)
 		return r;
 	if (broken)
 		*ret_path = take_ptr(broken);
 	return broken_error;
+}
+
+int emulator_find(const char *name, const char *path, char **ret_path)
+{
+	/* Candidates of this host are absolute paths: no descriptor of the root is needed. */
+	const struct host_root here = {.fd = -1, .real = true};
+
+	return emulator_find_below(&here, name, path, ret_path);
 }

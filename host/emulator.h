@@ -2,7 +2,7 @@
 /* Which program emulates this host's architecture. */
 #pragma once
 
-#include "host/cleanup.h"
+#include "host/root.h"
 
 /*
  * The name of the emulator for a machine as uname(2) calls it: "qemu-system-x86_64". Returns
@@ -17,3 +17,7 @@ char *emulator_name(const char *machine) must_check;
  * -EISDIR, or -ENOMEM. *ret_path, to be freed, is set with 0, -EACCES and -EISDIR.
  */
 int emulator_find(const char *name, const char *path, char **ret_path) must_check;
+
+/* As emulator_find(), below `root`: of a moved one, any file with an executable bit will do. */
+int emulator_find_below(const struct host_root *root, const char *name, const char *path,
+			char **ret_path) must_check;

@@ -232,10 +232,34 @@ struct kvm_verdict kvm_device_probe(const struct host_root *root)
 	if (fstat(node, &st) < 0)
 		return (struct kvm_verdict){.cause = KVM_CAUSE_OTHER, .error = errno};
 	/* Below a moved root any file stands for the device: trees can be made without root. */
-	if (!root->real)
+	if (!root->real) {
+		if (host_exists(root, "sys/class/misc") && !host_exists(root, "sys/class/misc/kvm"))
+			return why_no_kvm(root, ENODEV);
 		return (struct kvm_verdict){.cause = KVM_CAUSE_NONE};
+	}
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(KVM_MAJOR, KVM_MINOR))
 		return (struct kvm_verdict){.cause = KVM_CAUSE_NOT_A_KVM_DEVICE};
 	fd = host_open(root, "dev/kvm", O_RDWR);
 	return fd < 0 ? why_not_opened(root, &st, -fd) : ask_device(fd);
+}
+
+int kvm_device_check_extensions(const struct host_root *root, const int *extensions, size_t count,
+				int *ret_values)
+{
+	cleanup_close int fd = -1;
+	size_t i;
+
+	if (!root->real)
+		return -EOPNOTSUPP;
+	fd = host_open(root, "dev/kvm", O_RDWR);
+	if (fd < 0)
+		return fd;
+	for (i = 0; i < count; i++) {
+		int value = ioctl(fd, KVM_CHECK_EXTENSION, extensions[i]);
+
+		if (value < 0)
+			return -errno;
+		ret_values[i] = value;
+	}
+	return 0;
 }

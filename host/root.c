@@ -184,6 +184,28 @@ ssize_t host_read(const struct host_root *root, const char *path, char *buf, siz
 	return read_fd(fd, buf, size);
 }
 
+ssize_t host_read_line(const struct host_root *root, const char *path, char *buf, size_t size)
+{
+	ssize_t length = host_read(root, path, buf, size);
+
+	if (length < 0)
+		return length;
+	buf[strcspn(buf, "\n")] = '\0';
+	return (ssize_t)strlen(buf);
+}
+
+int host_count_entries(const struct host_root *root, const char *path)
+{
+	cleanup_closedir DIR *dir = NULL;
+	struct dirent *entry;
+	int count = 0;
+	int r = host_opendir(root, path, &dir);
+
+	while (dir && (r = host_readdir(dir, &entry)) > 0)
+		count++;
+	return r < 0 ? r : count;
+}
+
 ssize_t host_read_alloc(int dirfd, const char *path, size_t limit, char **ret_data)
 {
 	cleanup_close int fd = openat(dirfd, path, READ_AT_FLAGS);

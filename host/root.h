@@ -58,6 +58,16 @@ ssize_t host_read(const struct host_root *root, const char *path, char *buf,
 		  size_t size) must_check;
 
 /*
+ * As host_read(), for files of one line: what begins at the first newline is cut off. Returns the
+ * length of the line, or -errno.
+ */
+ssize_t host_read_line(const struct host_root *root, const char *path, char *buf,
+		       size_t size) must_check;
+
+/* How many entries a directory has. Returns the number or -errno. */
+int host_count_entries(const struct host_root *root, const char *path) must_check;
+
+/*
  * Reads a whole file of at most `limit` bytes into memory of its own (*ret_data, to be freed, with
  * a NUL behind it; files may hold NULs). Returns the length or -errno (-EFBIG over the limit).
  */

@@ -5,10 +5,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "host/accel_setting.h"
 #include "host/emulator.h"
 #include "host/text.h"
-
-#define POLICY_VARIABLE "QEMU_KVM_ACCEL"
 
 /* Ends the plan. Takes over `text`, which may be NULL without memory. */
 static int refuse(struct plan *plan, int status, char *text)
@@ -60,24 +59,13 @@ static int translate(struct plan *plan, char *const argv[])
 
 static int read_policy(struct plan *plan, const struct host_root *root)
 {
-	const char *text = getenv(POLICY_VARIABLE);
-	struct config config;
+	struct accel_setting setting;
 	char *why = NULL;
-	int r;
 
-	if (text && *text) {
-		plan->policy_source = POLICY_VARIABLE;
-		if (accel_policy_parse(text, &plan->policy) == 0)
-			return 0;
-		return refuse(plan, STATUS_FAILED,
-			      text_format(POLICY_VARIABLE " is \"%s\", must be %s", text,
-					  accel_policy_names()));
-	}
-	r = config_read(root, &config, &why);
-	if (r < 0)
+	if (accel_setting_read(root, getenv(ACCEL_VARIABLE), &setting, &why) < 0)
 		return refuse(plan, STATUS_FAILED, why);
-	plan->policy = config.accel;
-	plan->policy_source = config.accel_source;
+	plan->policy = setting.policy;
+	plan->policy_source = setting.source;
 	return 0;
 }
 
@@ -108,7 +96,7 @@ static int apply_policy(struct plan *plan, const struct host_root *root)
 	}
 	if (plan->policy == ACCEL_REQUIRE)
 		return refuse(plan, STATUS_FAILED,
-			      text_format("%s; \"-accel tcg\" or " POLICY_VARIABLE
+			      text_format("%s; \"-accel tcg\" or " ACCEL_VARIABLE
 					  "=prefer runs it without KVM, slowly",
 					  why));
 	plan->accel = "tcg";

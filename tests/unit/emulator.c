@@ -226,13 +226,56 @@ static void test_long_path(void **state)
 	assert_string_equal(found, expected);
 }
 
+/* Below a moved root the paths mean that host, on which any executable bit will do. */
+static void test_find_below(void **state)
+{
+	static const struct {
+		const char *path;
+		int result;
+		const char *found;
+	} rows[] = {
+		{"/good", 0, "/good/" NAME},
+		{"/empty:/good", 0, "/good/" NAME},
+		{"good:/empty", -ENOENT, NULL},
+		{"/linked", 0, "/linked/" NAME},
+		{"/dangling", -ENOENT, NULL},
+		{"/loop", -ENOENT, NULL},
+		{"/unreadable", 0, "/unreadable/" NAME},
+		{"/plain", -EACCES, "/plain/" NAME},
+		{"/plain:/good", 0, "/good/" NAME},
+		{"/directory", -EISDIR, "/directory/" NAME},
+		{NULL, -ENOENT, NULL},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < array_size(rows); i++) {
+		cleanup_free char *found = NULL;
+		int r = emulator_find_below(&tree.root, NAME, rows[i].path, &found);
+
+		if (r != rows[i].result)
+			fail_msg("%s: %d instead of %d", rows[i].path, r, rows[i].result);
+		assert_true(!found == !rows[i].found);
+		if (found)
+			assert_string_equal(found, rows[i].found);
+	}
+	tree_write(&tree, RHEL_EMULATOR, 0755, "", 0);
+	for (i = 0; i < 2; i++) {
+		cleanup_free char *found = NULL;
+
+		assert_int_equal(emulator_find_below(&tree.root, NAME, i ? NULL : "/empty", &found),
+				 0);
+		assert_string_equal(found, RHEL_EMULATOR);
+	}
+	tree_delete(&tree, "usr");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_name),
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_usual_path),
-		cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_name),       cmocka_unit_test(test_find),
+		cmocka_unit_test(test_usual_path), cmocka_unit_test(test_long_path),
+		cmocka_unit_test(test_find_below),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

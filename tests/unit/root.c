@@ -249,6 +249,39 @@ static void test_readdir(void **state)
 	assert_int_equal(host_opendir_at(dirfd(dir), "none", &dir), -ENOENT);
 }
 
+static void test_read_line(void **state)
+{
+	char buf[8];
+
+	(void)state;
+	tree_put(&tree, "line", "one\ntwo");
+	assert_int_equal(host_read_line(&tree.root, "line", buf, sizeof(buf)), 3);
+	assert_string_equal(buf, "one");
+	tree_put(&tree, "line", "one");
+	assert_int_equal(host_read_line(&tree.root, "line", buf, sizeof(buf)), 3);
+	tree_put(&tree, "line", "");
+	assert_int_equal(host_read_line(&tree.root, "line", buf, sizeof(buf)), 0);
+	assert_string_equal(buf, "");
+	tree_write(&tree, "line", 0644, "a\0b\n", 4);
+	assert_int_equal(host_read_line(&tree.root, "line", buf, sizeof(buf)), 1);
+	tree_put(&tree, "line", "12345678");
+	assert_int_equal(host_read_line(&tree.root, "line", buf, sizeof(buf)), -EFBIG);
+	assert_int_equal(host_read_line(&tree.root, "nothing", buf, sizeof(buf)), -ENOENT);
+}
+
+static void test_count_entries(void **state)
+{
+	(void)state;
+	tree_dir(&tree, "counted");
+	assert_int_equal(host_count_entries(&tree.root, "counted"), 0);
+	tree_put(&tree, "counted/a", "");
+	tree_dir(&tree, "counted/b/c");
+	tree_link(&tree, "counted/d", "nowhere");
+	assert_int_equal(host_count_entries(&tree.root, "counted"), 3);
+	assert_int_equal(host_count_entries(&tree.root, "counted/a"), -ENOTDIR);
+	assert_int_equal(host_count_entries(&tree.root, "nothing"), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +294,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_number_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_never_blocks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_readdir, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_count_entries, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
