@@ -39,8 +39,9 @@ struct answers {
 	int open_error; /* 0: it opens */
 	int api_version, api_error;
 	int vm_error;
-	int module_error;    /* of loading a module; 0: pretends that it is loaded */
-	const char *machine; /* what uname() tells, or NULL */
+	int missing_extension; /* that KVM_CHECK_EXTENSION does not have, -1: it has all */
+	int module_error;      /* of loading a module; 0: pretends that it is loaded */
+	const char *machine;   /* what uname() tells, or NULL */
 };
 
 /* One system call that waits for its answer. */
@@ -64,6 +65,7 @@ static void usage(void)
 	     "      --open ERRNO         opening it fails\n"
 	     "      --api-version N      KVM_GET_API_VERSION returns N or fails with an ERRNO\n"
 	     "      --create-vm ERRNO    KVM_CREATE_VM fails\n"
+	     "      --without NUMBER     KVM_CHECK_EXTENSION of this one returns 0, of others 1\n"
 	     "      --load-module ERRNO  loading modules fails so (EPERM), with 0 seems to work\n"
 	     "      --machine NAME       uname() tells this machine\n"
 	     "      --argv0 NAME         the command's name for itself\n"
@@ -106,6 +108,7 @@ static int parse(int argc, char *argv[], struct options *options)
 		{"open", required_argument, NULL, 'o'},
 		{"api-version", required_argument, NULL, 'a'},
 		{"create-vm", required_argument, NULL, 'c'},
+		{"without", required_argument, NULL, 'w'},
 		{"load-module", required_argument, NULL, 'l'},
 		{"machine", required_argument, NULL, 'm'},
 		{"argv0", required_argument, NULL, '0'},
@@ -126,6 +129,9 @@ static int parse(int argc, char *argv[], struct options *options)
 			break;
 		case 'c':
 			answers->vm_error = parse_errno(optarg);
+			break;
+		case 'w':
+			answers->missing_extension = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'l':
 			answers->module_error = parse_errno(optarg);
@@ -267,6 +273,8 @@ static void answer_ioctl(const struct call *call, const struct answers *answers)
 			answer_error(call, answers->vm_error);
 		else
 			answer_fake(call, true);
+	} else if ((unsigned int)data->args[1] == KVM_CHECK_EXTENSION) {
+		answer_value(call, (int)data->args[2] != answers->missing_extension);
 	} else if (answers->api_error) {
 		answer_error(call, answers->api_error);
 	} else {
@@ -399,7 +407,8 @@ static int add_rules(scmp_filter_ctx filter, const struct answers *answers)
 {
 	static const int always[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2),
 				     SCMP_SYS(init_module), SCMP_SYS(finit_module)};
-	static const unsigned int requests[] = {KVM_GET_API_VERSION, KVM_CREATE_VM};
+	static const unsigned int requests[] = {KVM_GET_API_VERSION, KVM_CREATE_VM,
+						KVM_CHECK_EXTENSION};
 	int rc = 0;
 
 	/* A number below 0 is a call that this architecture does not have. */
@@ -454,8 +463,9 @@ static int run(const struct options *options)
 
 int main(int argc, char *argv[])
 {
-	struct options options = {
-		.answers = {.api_version = KVM_API_VERSION, .module_error = EPERM}};
+	struct options options = {.answers = {.api_version = KVM_API_VERSION,
+					      .module_error = EPERM,
+					      .missing_extension = -1}};
 
 	if (parse(argc, argv, &options) < 0) {
 		fputs("Try 'kvm-faults --help' for more information.\n", stderr);

@@ -26,16 +26,23 @@ expect() {
 	shift
 	COMP_WORDS=("${words[@]}")
 	COMP_CWORD=$((${#words[@]} - 1))
-	_kvm_stat
+	"_${words[0]//-/_}"
 	[ "${COMPREPLY[*]}" = "$*" ] ||
 		complain "completing '${words[*]}' gives '${COMPREPLY[*]}' instead of '$*'"
 }
 
-# There is no completion going on that it could change.
+# There is no completion going on that it could change. It is called by what is completed.
+# shellcheck disable=SC2317
 compopt() {
 	:
 }
 
+# shellcheck source=packaging/completions/kvm-check.bash
+. ./kvm-check.bash
+expect kvm-check --re '=>' --report
+expect kvm-check --q '=>' --quiet
+expect kvm-check --report _kvm-c '=>' _kvm-check
+expect kvm-check --report '=' _kvm-c '=>' _kvm-check
 # shellcheck source=packaging/completions/kvm_stat.bash
 . ./kvm_stat.bash
 expect kvm_stat --trace '=>' --tracepoints
@@ -43,7 +50,7 @@ expect kvm_stat -1 --sk '=>' --skip-zero-records
 expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
 expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
 expect kvm_stat --source '=' t '=>' tracepoints
-expect kvm_stat -L _kvm '=>' _kvm_stat
+expect kvm_stat -L _kvm_ '=>' _kvm_stat
 expect kvm_stat -p '' '=>' ''
 expect kvm_stat x '=>' ''
 finish

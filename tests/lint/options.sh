@@ -67,5 +67,6 @@ check_program() {
 	grep -q -- "--help" "$err" || complain "$program --no-such-option does not name --help"
 }
 
+check_program kvm-check
 check_program kvm_stat
 finish
