@@ -61,11 +61,12 @@ static bool interpret(struct udev_device *device, struct kvm_uevent *ret_event)
 	const char *action = udev_device_get_action(device);
 	const char *event = udev_device_get_property_value(device, "EVENT");
 	const char *pid = udev_device_get_property_value(device, "PID");
-	uint64_t tid = 0;
+	const char *count = udev_device_get_property_value(device, "COUNT");
+	uint64_t tid = 0, vms = 0;
 
 	if (!equal(udev_device_get_sysname(device), "kvm"))
 		return false;
-	*ret_event = (struct kvm_uevent){0};
+	*ret_event = (struct kvm_uevent){.count = -1};
 	if (equal(event, "create"))
 		ret_event->kind = KVM_UEVENT_VM_CREATED;
 	else if (equal(event, "destroy"))
@@ -78,6 +79,8 @@ static bool interpret(struct udev_device *device, struct kvm_uevent *ret_event)
 		return false;
 	if (pid && number_parse_u64(pid, 1, INT32_MAX, &tid) == 0)
 		ret_event->tid = (pid_t)tid;
+	if (count && number_parse_u64(count, 0, INT64_MAX, &vms) == 0)
+		ret_event->count = (int64_t)vms;
 	return true;
 }
 

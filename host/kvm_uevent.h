@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "host/cleanup.h"
@@ -18,7 +19,8 @@ enum kvm_uevent_kind {
 
 struct kvm_uevent {
 	enum kvm_uevent_kind kind;
-	pid_t tid; /* the thread that created the VM; 0 for the device */
+	pid_t tid;     /* the thread that created the VM; 0 for the device */
+	int64_t count; /* the VMs that there are then; -1 where the kernel does not say */
 };
 
 /*
