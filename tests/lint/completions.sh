@@ -26,24 +26,31 @@ expect() {
 	shift
 	COMP_WORDS=("${words[@]}")
 	COMP_CWORD=$((${#words[@]} - 1))
-	_kvm_stat
+	"_${words[0]//-/_}"
 	[ "${COMPREPLY[*]}" = "$*" ] ||
 		complain "completing '${words[*]}' gives '${COMPREPLY[*]}' instead of '$*'"
 }
 
 # There is no completion going on that it could change.
+# shellcheck disable=SC2317 # the completions call it
 compopt() {
 	:
 }
 
 # shellcheck source=packaging/completions/kvm_stat.bash
 . ./kvm_stat.bash
+# shellcheck source=packaging/completions/kvm-device.bash
+. ./kvm-device.bash
+expect kvm-device a '=>' apply
+expect kvm-device apply --d '=>' --dry-run
+expect kvm-device apply --root '=' /us '=>' /usr
+expect kvm-device wait --timeout '' '=>' ''
 expect kvm_stat --trace '=>' --tracepoints
 expect kvm_stat -1 --sk '=>' --skip-zero-records
 expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
 expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
 expect kvm_stat --source '=' t '=>' tracepoints
-expect kvm_stat -L _kvm '=>' _kvm_stat
+expect kvm_stat -L _kvm_ '=>' _kvm_stat
 expect kvm_stat -p '' '=>' ''
 expect kvm_stat x '=>' ''
 finish
