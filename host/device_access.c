@@ -207,15 +207,23 @@ static const char *container_note(const struct host_root *root)
 /* A group of the host that this user namespace does not know shows as the overflow group. */
 static bool is_unmapped(const struct host_root *root, gid_t gid)
 {
+	/* What the initial user namespace has: all of them, as they are. */
+	static const char identity[] = "0 0 4294967295";
 	char map[256], overflow[32];
-	unsigned long long inside, outside, count;
+	const char *from = map;
+	char *to = map;
 
 	if (host_read(root, "proc/sys/kernel/overflowgid", overflow, sizeof(overflow)) <= 0 ||
 	    host_read(root, "proc/self/gid_map", map, sizeof(map)) <= 0)
 		return false;
-	return gid == strtoul(overflow, NULL, 10) &&
-	       (sscanf(map, "%llu %llu %llu", &inside, &outside, &count) != 3 ||
-		count != UINT32_MAX);
+	if (gid != strtoul(overflow, NULL, 10))
+		return false;
+	for (from += strspn(from, " "); *from && *from != '\n'; from++) {
+		if (*from != ' ' || from[1] != ' ')
+			*to++ = *from;
+	}
+	*to = '\0';
+	return strcmp(map, identity) != 0;
 }
 
 static char *describe_permission(const struct host_root *root, const struct device_node *node,
