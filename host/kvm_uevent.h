@@ -23,6 +23,15 @@ struct kvm_uevent {
 	int64_t count; /* the VMs that there are then; -1 where the kernel does not say */
 };
 
+/* What an event says, as text; NULL where it does not. */
+struct kvm_uevent_properties {
+	const char *sysname, *action, *event, *pid, *count;
+};
+
+/* Tells what an event means. Returns false, without *ret_event, for what is of no interest here. */
+bool kvm_uevent_interpret(const struct kvm_uevent_properties *properties,
+			  struct kvm_uevent *ret_event) must_check;
+
 /*
  * Listens to the kernel's uevents. They reach the initial network namespace only: elsewhere the
  * monitor opens and stays silent. Returns 0 or -errno; *ret_monitor is closed with
