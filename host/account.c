@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "host/text.h"
 
@@ -16,13 +17,16 @@
 static FILE *open_database(const struct host_root *root, const char *path)
 {
 	int fd = host_open(root, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
-	FILE *file;
+	FILE *file = NULL;
+	struct stat st;
 
 	if (fd < 0) {
 		errno = -fd;
 		return NULL;
 	}
-	file = fdopen(fd, "re");
+	/* A tree may have anything under the name, such as a device without an end. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		file = fdopen(fd, "re");
 	if (!file)
 		close(fd);
 	return file;

@@ -87,10 +87,13 @@ char *node_state_describe(const struct host_root *root, const struct node_state 
 	const struct device_node *node = &state->node;
 	cleanup_free char *owner = account_user_name(root, node->st.st_uid);
 	cleanup_free char *group = account_group_name(root, node->st.st_gid);
+	cleanup_free char *text = NULL;
 	bool cut = device_node_group_permissions(node) != ((node->st.st_mode >> 3) & 7);
 
 	if (!owner || !group)
 		return NULL;
-	return text_format("%s:%s %04o%s", owner, group, node->st.st_mode & 07777,
+	text = text_format("%s:%s %04o%s", owner, group, node->st.st_mode & 07777,
 			   cut ? ", the ACL lets the group do less" : "");
+	/* Names below another root may be anything. */
+	return text ? text_clean(text) : NULL;
 }

@@ -299,7 +299,7 @@ static struct json_object *json_node(const struct host_root *root, const struct 
 	add(object, "device", json_object_new_boolean(state->node.has_device));
 	if (!state->node.error)
 		add_node(root, state, object);
-	add(object, "agrees", json_object_new_boolean(state->agrees));
+	add(object, "agrees", state->node.error ? NULL : json_object_new_boolean(state->agrees));
 	add(object, "rule", json_text(decided_by(state)));
 	add(object, "rule_applied", json_text(state->rule));
 	add(object, "udev_record", json_object_new_boolean(state->has_record));

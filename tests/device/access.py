@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who may open a node and why not: what "kvm-device status" says against what open() does."""
+import contextlib
+import ctypes
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
@@ -49,6 +53,45 @@ CASES = {
                             "no group"),
     "acl-two-groups": (0, KVM_GID, 0o640, "g:friends:rw", "member", (KVM_GID, 4003), "yes", ""),
 }
+
+
+@contextlib.contextmanager
+def refusing_cgroup():
+    """The file cgroup.procs of a control group that may use no device."""
+    if os.uname().machine != "x86_64":
+        kvmtest.skip("no-bpf", "the number of bpf() is that of x86-64")
+
+    def bpf(command, *words):
+        attributes = struct.pack(*words).ljust(128, b"\0")
+        result = libc.syscall(321, command, attributes, len(attributes))
+        if result < 0:
+            kvmtest.skip("no-bpf", os.strerror(ctypes.get_errno()))
+        return result
+    libc = ctypes.CDLL(None, use_errno=True)
+    top = os.path.join(TOP, "cgroup")
+    os.mkdir(top)
+    if subprocess.run(["mount", "-t", "cgroup2", "cgroup2", top], check=False,
+                      capture_output=True).returncode != 0:
+        kvmtest.skip("no-bpf", "there is no cgroup2")
+    code = ctypes.create_string_buffer(b"\xb7" + bytes(7) + b"\x95" + bytes(7))  # return 0
+    text = ctypes.create_string_buffer(b"GPL")
+    program = bpf(5, "IIQQ", 15, 2, ctypes.addressof(code), ctypes.addressof(text))
+    group = tempfile.mkdtemp(dir=top)
+    try:
+        fd = os.open(group, os.O_RDONLY)
+        bpf(8, "IIII", fd, program, 6, 0)
+        os.close(fd)
+        yield os.path.join(group, "cgroup.procs")
+    finally:
+        os.close(program)
+        kvmtest.until(lambda: not os.path.exists(group) or _rmdir(group), "the group is empty")
+        subprocess.run(["umount", top], check=True)
+
+
+def _rmdir(path):
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
+    return not os.path.exists(path)
 
 
 def opens(path, user, groups):
@@ -139,15 +182,6 @@ class Access(kvmtest.TestCase):
                              device.status(PROGRAM)[0]["/dev/" + name]["access"])
             os.unlink("/dev/" + name)
 
-    @unittest.skipUnless(os.path.exists("/sys/class/misc/kvm"), "the kernel has no KVM")
-    def test_failures_of_open(self):
-        device.node("kvm", mode=0o666)
-        for error, access in (("EPERM", "device-cgroup"), ("EBUSY", "busy"), ("EIO", "other"),
-                              ("EACCES", "security-module"), ("ENODEV", "module-not-loaded")):
-            result = device.run(FAULTS, "--open", error, "--", PROGRAM, "status", "--json")
-            row = json.loads(result.stdout)["nodes"][0]
-            self.assertEqual(access, row["access"], row)
-
     def test_container(self):
         device.node()
         os.unlink("/dev/kvm")
@@ -166,13 +200,6 @@ class Access(kvmtest.TestCase):
             self.assertEqual("nodev-mount", device.status(PROGRAM)[0]["/dev/kvm"]["access"]
                              if os.path.exists("/sys/class/misc/kvm") else "nodev-mount")
 
-    def test_group_outside_of_the_user_namespace(self):
-        device.node("kvm", 0, KVM_GID, 0o660)
-        result = device.run("unshare", "-U", "-r", PROGRAM, user="other")
-        if result.returncode != 0:
-            self.skipTest(result.stderr)
-        self.assertIn("group that is not mapped into this user namespace", result.stdout)
-
     def test_sysroot(self):
         tree = os.path.join(TOP, "tree")
         device.write(tree + "/etc/group", "kvm:x:78:\n")
@@ -184,6 +211,42 @@ class Access(kvmtest.TestCase):
         row = rows["/dev/kvm"]
         self.assertEqual(("kvm", True, "unknown", None),
                          (row["group"], row["agrees"], row["access"], row["rule"]))
+
+
+class Faults(kvmtest.TestCase):
+    """The kernel refuses for other reasons; some are those of kvm-faults."""
+
+    def setUp(self):
+        if not os.path.exists("/sys/class/misc/kvm"):
+            kvmtest.skip("no-kvm", "without the device the node is not opened")
+
+    def test_failures_of_open(self):
+        device.node("kvm", mode=0o666)
+        for error, access in (("EPERM", "device-cgroup"), ("EBUSY", "busy"), ("EIO", "other"),
+                              ("EACCES", "security-module"), ("ENODEV", "module-not-loaded")):
+            result = device.run(FAULTS, "--open", error, "--", PROGRAM, "status", "--json")
+            row = json.loads(result.stdout)["nodes"][0]
+            self.assertEqual(access, row["access"], row)
+
+
+class Confined(kvmtest.TestCase):
+    """In a control group and in a user namespace."""
+
+    def test_device_cgroup(self):
+        """A real one, whose program refuses everything."""
+        device.node("kvm", mode=0o666)
+        with refusing_cgroup() as procs:
+            result = device.run("sh", "-c", 'echo 0 >"$0" && exec "$@"', procs, PROGRAM, "status",
+                                "--json")
+        row = json.loads(result.stdout)["nodes"][0]
+        self.assertEqual("device-cgroup", row["access"], row)
+
+    def test_group_outside_of_the_user_namespace(self):
+        device.node("kvm", 0, KVM_GID, 0o660)
+        result = device.run("unshare", "-U", "-r", PROGRAM, user="other")
+        if result.returncode != 0:
+            kvmtest.skip("no-user-namespace", result.stderr)
+        self.assertIn("group that is not mapped into this user namespace", result.stdout)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,18 @@ class Direct(kvmtest.TestCase):
         self.assertIn("there is no group kvm", self.apply(code=1))
         self.assertEqual((0, 0, 0o600), device.describe(self.tree + "/dev/kvm"))
 
+    def test_hostile_database(self):
+        path = self.node("kvm", 0, 79)
+        device.write(self.tree + "/etc/group", "evil\x1b[31m:x:79:\nkvm:x:78:\n")
+        self.assertIn("evil\\x1b[31m 0600 -> ", self.apply())
+        os.unlink(self.tree + "/etc/group")
+        for make in (lambda name: os.mknod(name, 0o020666, os.makedev(1, 5)), os.mkfifo, os.mkdir,
+                     lambda name: os.symlink("/proc/self/mem", name)):
+            make(self.tree + "/etc/group")
+            self.assertIn("there is no group kvm", self.apply(code=1))
+            device.run("rm", "-r", self.tree + "/etc/group")
+        self.assertEqual(self.good, device.describe(path))
+
     def test_not_root(self):
         path = self.node("kvm")
         result = apply("--root", self.tree, user="member")

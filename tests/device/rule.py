@@ -60,7 +60,6 @@ class Rule(unittest.TestCase):
             self.check(self.configure("-DUDEV_RULES_DIR=" + self.directory)[0], mode)
 
 
-@unittest.skipUnless(shutil.which("systemd-sysusers"), "systemd-sysusers is not installed")
 class Sysusers(unittest.TestCase):
     # groups that there are, other lines for the group, the number that it gets
     CASES = {
