@@ -287,6 +287,28 @@ class Udevd(kvmtest.TestCase):
         self.expect(0, f"-> root:kvm {MODE:04o}")
         self.assertEqual(GOOD, device.describe(self.path))
 
+    def test_user_at_the_seat(self):
+        """logind says who that is; udevd's uaccess gives the ACL, also after it was scrambled."""
+        rules = ["50-udev-default.rules", "65-kvm.rules", "73-seat-late.rules"]
+        if not os.path.exists(os.path.join(self.stock, rules[-1])):
+            kvmtest.skip("no-systemd-rules", "73-seat-late.rules is not installed")
+        device.write("/run/systemd/seats/seat0", "ACTIVE=c1\nACTIVE_UID=4002\n")
+        self.addCleanup(shutil.rmtree, "/run/systemd")
+        self.start(*rules)
+        for mode in (0o600, 0o660):
+            device.node("kvm")
+            subprocess.run(["setfacl", "-m", "u:member:rw", self.path], check=True)
+            os.chmod(self.path, mode)
+            self.expect(0)
+            for user in ("other", "member"):
+                row = device.status(PROGRAM, user=user)[0]["/dev/kvm"]
+                self.assertTrue(row["agrees"], row)
+                self.assertEqual(MODE == 0o666 or user == "other", row["access"] == "yes", row)
+            if MODE == 0o660:
+                self.assertEqual([("user", "other", "rw-")], [
+                    (entry["type"], entry["name"], entry["permissions"])
+                    for entry in row["acl"]["entries"]])
+
     def test_later_rule_wins(self):
         device.write(RULES + "/99-admin.rules", 'KERNEL=="kvm", MODE="0640", GROUP="friends"\n')
         self.start("65-kvm.rules")
