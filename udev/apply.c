@@ -302,14 +302,15 @@ static int rehearse(struct apply *apply)
 
 /*
  * In a chroot, /dev is often the host's own, whose group may have another number. PID 1 tells what
- * the system's root is; where it is not to be seen, that is not known.
+ * the system's root is; where it is not to be seen, an udevd that runs is taken for the system's.
  */
-static bool is_own_root(void)
+static bool is_own_root(const struct apply *apply)
 {
 	struct stat init, own;
 
-	return stat("/proc/1/root", &init) == 0 && stat("/", &own) == 0 &&
-	       init.st_dev == own.st_dev && init.st_ino == own.st_ino;
+	if (stat("/proc/1/root", &init) < 0 || stat("/", &own) < 0)
+		return apply->is_udevd;
+	return init.st_dev == own.st_dev && init.st_ino == own.st_ino;
 }
 
 static bool agrees_where_it_is(const struct node_set *set)
@@ -337,10 +338,10 @@ static int run(struct apply *apply)
 		return 1;
 	}
 	apply->is_udevd = apply->root->real && trigger_is_possible();
-	if (apply->root->real && !apply->is_udevd && !is_own_root() &&
+	if (apply->root->real && !is_own_root(apply) &&
 	    (options->create || !agrees_where_it_is(&apply->before))) {
-		message_error("no udevd runs, and /dev may be that of another system, as in a "
-			      "chroot; if it is not, give \"--root /\"");
+		message_error("/dev may be that of another system, as in a chroot; if it is not, "
+			      "give \"--root /\"");
 		return 1;
 	}
 	if (options->dry_run)

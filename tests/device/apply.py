@@ -168,7 +168,7 @@ class Direct(kvmtest.TestCase):
     def test_this_system_without_udevd(self):
         """In a chroot /dev may be the host's: only what was asked for by name is changed."""
         path = device.node("kvm")
-        result = device.run("chroot", "/", PROGRAM, "apply")
+        result = apply()
         if result.returncode == 1:  # the root of PID 1 is not to be seen, or is another one
             self.assertIn('give "--root /"', result.stderr)
             self.assertEqual((0, 0, 0o600), device.describe(path))
@@ -177,6 +177,35 @@ class Direct(kvmtest.TestCase):
         self.assertEqual(GOOD, device.describe(path))
         # What is right already is no reason to complain.
         self.assertEqual(0, apply().returncode)
+
+    def test_chroot(self):
+        """PID 1 of a namespace of its own is to be seen: its root is another one than ours."""
+        path = device.node("kvm")
+        top = os.path.join(TOP, "chroot")
+        for name in ("usr", "etc", "dev", "proc", "run"):
+            os.makedirs(os.path.join(top, name))
+        for name in ("bin", "lib", "lib64", "sbin"):
+            if os.path.islink("/" + name):
+                os.symlink(os.readlink("/" + name), os.path.join(top, name))
+        shutil.copy(PROGRAM, top)
+        script = """chroot "$0" /kvm-device apply
+            echo "chroot $?"
+            "$1" apply
+            echo "own $?"
+            chroot "$0" /kvm-device apply
+            echo "chroot $?" """
+        mounts = """set -e
+            for name in usr etc dev; do mount --rbind "/$name" "$0/$name"; done
+            mount -t proc proc /proc
+            mount -t proc proc "$0/proc"
+            set +e
+            """
+        result = device.run("unshare", "-m", "-p", "-f", "sh", "-c", mounts + script, top, PROGRAM)
+        self.assertEqual("chroot 1\n"
+                         f"/dev/kvm: root:root 0600 -> root:kvm {MODE:04o}\nown 0\n"
+                         f"/dev/kvm: root:kvm {MODE:04o}\nchroot 0\n", result.stdout, result)
+        self.assertIn("may be that of another system, as in a chroot", result.stderr)
+        self.assertEqual(GOOD, device.describe(path))
 
     def test_usage(self):
         for args, words in ((["--json"], "not for the command apply"),
@@ -333,6 +362,15 @@ class Udevd(kvmtest.TestCase):
         os.chmod(self.path, 0o660)
         self.expect(0, "the ACL lets the group do less -> root:kvm")
         self.assertTrue(device.status(PROGRAM)[0]["/dev/kvm"]["agrees"])
+
+    def test_events_of_others_do_not_count(self):
+        """Each takes a second: that of somebody else ends before ours begins."""
+        device.write(RULES + "/10-slow.rules", 'KERNEL=="kvm", PROGRAM="/bin/sleep 1"\n')
+        self.start("65-kvm.rules")
+        device.write("/sys/class/misc/kvm/uevent", "change")
+        start = time.monotonic()
+        self.expect(0, f"-> root:kvm {MODE:04o}")
+        self.assertGreater(time.monotonic() - start, 1.5)
 
     def test_dry_run_sends_nothing(self):
         self.start("65-kvm.rules")
