@@ -69,7 +69,7 @@ def refusing_cgroup():
         return result
     libc = ctypes.CDLL(None, use_errno=True)
     top = os.path.join(TOP, "cgroup")
-    os.mkdir(top)
+    os.makedirs(top, exist_ok=True)
     if subprocess.run(["mount", "-t", "cgroup2", "cgroup2", top], check=False,
                       capture_output=True).returncode != 0:
         kvmtest.skip("no-bpf", "there is no cgroup2")
@@ -216,7 +216,8 @@ class Access(kvmtest.TestCase):
 class Faults(kvmtest.TestCase):
     """The kernel refuses for other reasons; some are those of kvm-faults."""
 
-    def setUp(self):
+    @classmethod
+    def setUpClass(cls):
         if not os.path.exists("/sys/class/misc/kvm"):
             kvmtest.skip("no-kvm", "without the device the node is not opened")
 
@@ -232,6 +233,14 @@ class Faults(kvmtest.TestCase):
 class Confined(kvmtest.TestCase):
     """In a control group and in a user namespace."""
 
+    @classmethod
+    def setUpClass(cls):
+        with refusing_cgroup():
+            pass
+        result = device.run("unshare", "-U", "-r", "true", user="other")
+        if result.returncode != 0:
+            kvmtest.skip("no-user-namespace", result.stderr.strip())
+
     def test_device_cgroup(self):
         """A real one, whose program refuses everything."""
         device.node("kvm", mode=0o666)
@@ -244,8 +253,6 @@ class Confined(kvmtest.TestCase):
     def test_group_outside_of_the_user_namespace(self):
         device.node("kvm", 0, KVM_GID, 0o660)
         result = device.run("unshare", "-U", "-r", PROGRAM, user="other")
-        if result.returncode != 0:
-            kvmtest.skip("no-user-namespace", result.stderr)
         self.assertIn("group that is not mapped into this user namespace", result.stdout)
 
 

@@ -3,6 +3,7 @@
 
 Nothing of that is seen outside. The real users are numbers of this table; the nodes are real.
 """
+import atexit
 import grp
 import json
 import os
@@ -57,12 +58,19 @@ def need_no_udevd():
         kvmtest.skip("udevd-runs", "the machine's own would set its /dev/kvm anew")
 
 
+def leave(top):
+    os.chdir("/")
+    subprocess.run(["umount", "-l", top], check=True)
+    os.rmdir(top)
+
+
 def enter():
     """Moves this test into mounts of its own."""
     kvmtest.need_root()
     kvmtest.enter_private_mounts()
     top = tempfile.mkdtemp(prefix="kvm-device-test-")
     kvmtest.mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", top)
+    atexit.register(leave, top)
     dev = os.path.join(top, "dev")
     os.mkdir(dev)
     kvmtest.mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", dev)

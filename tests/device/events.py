@@ -32,9 +32,12 @@ def cpu_time(pid):
 class Wait(kvmtest.TestCase):
     """The node comes and changes; no event of a device tells that."""
 
-    def setUp(self):
+    @classmethod
+    def setUpClass(cls):
         if not HAS_KVM:
             kvmtest.skip("no-kvm", "the kernel has no KVM to wait for")
+
+    def setUp(self):
         if os.path.lexists("/dev/kvm"):
             os.unlink("/dev/kvm")
 
@@ -124,10 +127,13 @@ class Wait(kvmtest.TestCase):
 class Device(kvmtest.TestCase):
     """The device itself comes: an event of the kernel's, here sent for one that is there."""
 
-    def test_event_of_the_kernel(self):
+    @classmethod
+    def setUpClass(cls):
         if not HAS_KVM:
             kvmtest.skip("no-kvm", "the kernel has no KVM")
         device.need_no_udevd()
+
+    def test_event_of_the_kernel(self):
         # The private /sys/class/misc hides the device until it "comes".
         device.node("kvm", mode=0o666)
         misc = os.path.join(TOP, "misc")
@@ -150,8 +156,8 @@ class Device(kvmtest.TestCase):
 class Monitor(kvmtest.TestCase):
     """VMs of the sample guest. Others of this host may come and go meanwhile."""
 
-    def setUp(self):
-        kvmtest.mount("--bind", "/dev", "/dev")
+    @classmethod
+    def setUpClass(cls):
         device.node("kvm", mode=0o600)
         kvmtest.need_kvm()
 
