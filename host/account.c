@@ -27,8 +27,14 @@ static FILE *open_database(const struct host_root *root, const char *path)
 	/* A tree may have anything under the name, such as a device without an end. */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		file = fdopen(fd, "re");
-	if (!file)
+	else
+		errno = ENXIO;
+	if (!file) {
+		int error = errno;
+
 		close(fd);
+		errno = error;
+	}
 	return file;
 }
 

@@ -136,10 +136,10 @@ class Direct(kvmtest.TestCase):
         device.write(self.tree + "/etc/group", "evil\x1b[31m:x:79:\nkvm:x:78:\n")
         self.assertIn("evil\\x1b[31m 0600 -> ", self.apply())
         os.unlink(self.tree + "/etc/group")
-        for make in (lambda name: os.mknod(name, 0o020666, os.makedev(1, 5)), os.mkfifo, os.mkdir,
-                     lambda name: os.symlink("/proc/self/mem", name)):
+        for make in (lambda name: os.mknod(name, 0o020666, os.makedev(1, 5)), os.mkfifo, os.mkdir):
             make(self.tree + "/etc/group")
-            self.assertIn("there is no group kvm", self.apply(code=1))
+            self.assertIn("cannot read the state of the nodes: No such device or address",
+                          self.apply(code=1))
             device.run("rm", "-r", self.tree + "/etc/group")
         self.assertEqual(self.good, device.describe(path))
 
