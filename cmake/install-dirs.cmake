@@ -9,6 +9,9 @@ function(install_dir name pc variable fallback help)
 endfunction()
 
 install_dir(SYSTEMD_UNIT_DIR systemd systemdsystemunitdir /usr/lib/systemd/system "systemd system units")
+install_dir(SYSUSERS_DIR systemd sysusersdir /usr/lib/sysusers.d "systemd-sysusers files")
+install_dir(UDEV_DIR udev udevdir /usr/lib/udev "udev's directory")
+set(UDEV_RULES_DIR ${UDEV_DIR}/rules.d CACHE PATH "udev rules")
 install_dir(BASH_COMPLETION_DIR bash-completion completionsdir
             ${CMAKE_INSTALL_FULL_DATADIR}/bash-completion/completions "bash completions")
 set(ZSH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/zsh/site-functions CACHE PATH "zsh completions")

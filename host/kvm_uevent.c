@@ -55,30 +55,43 @@ static bool equal(const char *a, const char *b)
 	return a && strcmp(a, b) == 0;
 }
 
-/* Tells what an event on the device "kvm" means; false for what is of no interest here. */
-static bool interpret(struct udev_device *device, struct kvm_uevent *ret_event)
+bool kvm_uevent_interpret(const struct kvm_uevent_properties *properties,
+			  struct kvm_uevent *ret_event)
 {
-	const char *action = udev_device_get_action(device);
-	const char *event = udev_device_get_property_value(device, "EVENT");
-	const char *pid = udev_device_get_property_value(device, "PID");
-	uint64_t tid = 0;
+	struct kvm_uevent event = {.count = -1};
+	uint64_t number;
 
-	if (!equal(udev_device_get_sysname(device), "kvm"))
+	if (!equal(properties->sysname, "kvm"))
 		return false;
-	*ret_event = (struct kvm_uevent){0};
-	if (equal(event, "create"))
-		ret_event->kind = KVM_UEVENT_VM_CREATED;
-	else if (equal(event, "destroy"))
-		ret_event->kind = KVM_UEVENT_VM_DESTROYED;
-	else if (equal(action, "add"))
-		ret_event->kind = KVM_UEVENT_DEVICE_ADDED;
-	else if (equal(action, "remove"))
-		ret_event->kind = KVM_UEVENT_DEVICE_REMOVED;
+	if (equal(properties->event, "create"))
+		event.kind = KVM_UEVENT_VM_CREATED;
+	else if (equal(properties->event, "destroy"))
+		event.kind = KVM_UEVENT_VM_DESTROYED;
+	else if (equal(properties->action, "add"))
+		event.kind = KVM_UEVENT_DEVICE_ADDED;
+	else if (equal(properties->action, "remove"))
+		event.kind = KVM_UEVENT_DEVICE_REMOVED;
 	else
 		return false;
-	if (pid && number_parse_u64(pid, 1, INT32_MAX, &tid) == 0)
-		ret_event->tid = (pid_t)tid;
+	if (properties->pid && number_parse_u64(properties->pid, 1, INT32_MAX, &number) == 0)
+		event.tid = (pid_t)number;
+	if (properties->count && number_parse_u64(properties->count, 0, INT64_MAX, &number) == 0)
+		event.count = (int64_t)number;
+	*ret_event = event;
 	return true;
+}
+
+static bool interpret_device(struct udev_device *device, struct kvm_uevent *ret_event)
+{
+	const struct kvm_uevent_properties properties = {
+		.sysname = udev_device_get_sysname(device),
+		.action = udev_device_get_action(device),
+		.event = udev_device_get_property_value(device, "EVENT"),
+		.pid = udev_device_get_property_value(device, "PID"),
+		.count = udev_device_get_property_value(device, "COUNT"),
+	};
+
+	return kvm_uevent_interpret(&properties, ret_event);
 }
 
 int kvm_uevent_receive(struct kvm_uevent_monitor *monitor, struct kvm_uevent *ret_event)
@@ -91,7 +104,7 @@ int kvm_uevent_receive(struct kvm_uevent_monitor *monitor, struct kvm_uevent *re
 		device = udev_monitor_receive_device(monitor->monitor);
 		if (!device)
 			return errno == 0 || errno == EAGAIN || errno == EINTR ? 0 : -errno;
-		wanted = interpret(device, ret_event);
+		wanted = interpret_device(device, ret_event);
 		udev_device_unref(device);
 		if (wanted)
 			return 1;

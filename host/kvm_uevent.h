@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "host/cleanup.h"
@@ -18,8 +19,18 @@ enum kvm_uevent_kind {
 
 struct kvm_uevent {
 	enum kvm_uevent_kind kind;
-	pid_t tid; /* the thread that created the VM; 0 for the device */
+	pid_t tid;     /* the thread that created the VM; 0 for the device */
+	int64_t count; /* the VMs that there are then; -1 where the kernel does not say */
 };
+
+/* What an event says, as text; NULL where it does not. */
+struct kvm_uevent_properties {
+	const char *sysname, *action, *event, *pid, *count;
+};
+
+/* Tells what an event means. Returns false, without *ret_event, for what is of no interest here. */
+bool kvm_uevent_interpret(const struct kvm_uevent_properties *properties,
+			  struct kvm_uevent *ret_event) must_check;
 
 /*
  * Listens to the kernel's uevents. They reach the initial network namespace only: elsewhere the

@@ -33,6 +33,7 @@ expect() {
 
 # There is no completion going on that it could change. It is called by what is completed.
 # shellcheck disable=SC2317
+# There is no completion going on that it could change.
 compopt() {
 	:
 }
@@ -45,6 +46,12 @@ expect kvm-check --report _kvm-c '=>' _kvm-check
 expect kvm-check --report '=' _kvm-c '=>' _kvm-check
 # shellcheck source=packaging/completions/kvm_stat.bash
 . ./kvm_stat.bash
+# shellcheck source=packaging/completions/kvm-device.bash
+. ./kvm-device.bash
+expect kvm-device a '=>' apply
+expect kvm-device apply --d '=>' --dry-run
+expect kvm-device apply --root '=' /us '=>' /usr
+expect kvm-device wait --timeout '' '=>' ''
 expect kvm_stat --trace '=>' --tracepoints
 expect kvm_stat -1 --sk '=>' --skip-zero-records
 expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
