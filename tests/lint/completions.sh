@@ -26,12 +26,13 @@ expect() {
 	shift
 	COMP_WORDS=("${words[@]}")
 	COMP_CWORD=$((${#words[@]} - 1))
-	_kvm_stat
+	"_${words[0]//-/_}"
 	[ "${COMPREPLY[*]}" = "$*" ] ||
 		complain "completing '${words[*]}' gives '${COMPREPLY[*]}' instead of '$*'"
 }
 
 # There is no completion going on that it could change.
+# shellcheck disable=SC2317 # the functions that use it are called by their names in a variable
 compopt() {
 	:
 }
@@ -43,7 +44,13 @@ expect kvm_stat -1 --sk '=>' --skip-zero-records
 expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
 expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
 expect kvm_stat --source '=' t '=>' tracepoints
-expect kvm_stat -L _kvm '=>' _kvm_stat
+expect kvm_stat -L _kvm_ '=>' _kvm_stat
 expect kvm_stat -p '' '=>' ''
 expect kvm_stat x '=>' ''
+
+# shellcheck source=packaging/completions/kvm-modprobe.bash
+. ./kvm-modprobe.bash
+expect kvm-modprobe --dr '=>' --dry-run
+expect kvm-modprobe --check vhost '=>' vhost_net vhost_vsock
+expect kvm-modprobe --sysroot _kvm '=>' ''
 finish

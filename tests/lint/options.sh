@@ -22,10 +22,11 @@ long_options() {
 }
 
 check_program() {
-	local program=$1 option file
+	local program=$1 option file page
 	local -a options completions=("packaging/completions/$program.bash"
 		"packaging/completions/_$program" "packaging/completions/$program.fish")
 
+	page=$(find man -name "$program.[18].scd")
 	try "$program --help" 0 "$BIN_DIR/$program" --help
 	[ -s "$out" ] || complain "$program --help prints nothing"
 	[ ! -s "$err" ] || complain "$program --help writes to stderr"
@@ -36,8 +37,8 @@ check_program() {
 	printf '%s: %d options\n' "$program" ${#options[@]}
 
 	for option in "${options[@]}"; do
-		grep -qE "^(\*.*, )?\*$option\*" "man/$program.1.scd" ||
-			complain "$option is not in man/$program.1.scd"
+		grep -qE "^(\*.*, )?\*$option\*" "$page" ||
+			complain "$option is not in $page"
 		for file in "${completions[@]}"; do
 			case $file in
 			*.fish) grep -qE -- "-l ${option#--}( |$)" "$file" ;;
@@ -49,8 +50,8 @@ check_program() {
 	# And nothing is promised that --help does not know.
 	while read -r option; do
 		[[ " ${options[*]} " == *" $option "* ]] ||
-			complain "man/$program.1.scd describes $option, --help does not"
-	done < <(sed -n '/^# OPTIONS/,/^# /p' "man/$program.1.scd" | grep '^\*-' | tr '*' ' ' | long_options)
+			complain "$page describes $option, --help does not"
+	done < <(sed -n '/^# OPTIONS/,/^# /p' "$page" | grep '^\*-' | tr '*' ' ' | long_options)
 	while read -r option; do
 		[[ " ${options[*]} " == *" --$option "* ]] ||
 			complain "packaging/completions/$program.fish completes --$option, --help does not know it"
@@ -67,5 +68,6 @@ check_program() {
 	grep -q -- "--help" "$err" || complain "$program --no-such-option does not name --help"
 }
 
+check_program kvm-modprobe
 check_program kvm_stat
 finish
