@@ -18,3 +18,4 @@ set(ZSH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/zsh/site-functions CACHE PA
 set(FISH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/fish/vendor_completions.d CACHE PATH "fish completions")
 set(QEMU_IFUP_DIR ${CMAKE_INSTALL_FULL_DATADIR}/qemu-kvm CACHE PATH "qemu-ifup and qemu-ifdown")
 set(LOGROTATE_DIR ${CMAKE_INSTALL_FULL_SYSCONFDIR}/logrotate.d CACHE PATH "logrotate files")
+set(MODPROBE_DIR /usr/lib/modprobe.d CACHE PATH "modprobe.d files of packages")

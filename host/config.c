@@ -42,28 +42,95 @@ const char *accel_policy_names(void)
 	return "require, prefer or off";
 }
 
+static const struct {
+	const char *name;
+	enum config_module module;
+} modules[] = {
+	{"vhost_net", CONFIG_VHOST_NET},
+	{"vhost_vsock", CONFIG_VHOST_VSOCK},
+	{"tun", CONFIG_TUN},
+};
+
+int config_module_parse(const char *text, enum config_module *ret_module)
+{
+	size_t i;
+
+	for (i = 0; i < array_size(modules); i++) {
+		if (strcmp(text, modules[i].name) == 0) {
+			*ret_module = modules[i].module;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *config_module_name(enum config_module module)
+{
+	size_t i;
+
+	for (i = 0; modules[i].module != module; i++)
+		;
+	return modules[i].name;
+}
+
+const char *config_module_names(void)
+{
+	return "vhost_net, vhost_vsock and tun";
+}
+
 /* One file on its way into the configuration. */
 struct reader {
 	struct config *config;
 	const char *path;
-	bool has_accel; /* in this file */
+	bool has_accel, has_modules; /* in this file */
 };
 
-/* What is wrong with a setting, to be freed; NULL with *ret_taken when nothing is. */
-static char *take_setting(struct reader *reader, const char *key, const char *value,
-			  bool *ret_taken)
+static char *take_accel(struct reader *reader, const char *value, bool *ret_taken)
 {
-	*ret_taken = false;
-	if (strcmp(key, "accel") != 0)
-		return text_format("unknown key \"%s\"; there is accel", key);
 	if (reader->has_accel)
 		return text_format("accel is set a second time");
 	if (accel_policy_parse(value, &reader->config->accel) < 0)
 		return text_format("accel is \"%s\", must be %s", value, accel_policy_names());
-	reader->has_accel = true;
+	*ret_taken = reader->has_accel = true;
 	reader->config->accel_source = reader->path;
-	*ret_taken = true;
 	return NULL;
+}
+
+/* Names with blanks between them. None at all is a choice, too. */
+static char *take_modules(struct reader *reader, char *value, bool *ret_taken)
+{
+	unsigned int chosen = 0;
+	char *word;
+
+	if (reader->has_modules)
+		return text_format("modules is set a second time");
+	while ((word = strsep(&value, BLANKS))) {
+		enum config_module module;
+
+		if (!*word)
+			continue;
+		if (config_module_parse(word, &module) < 0)
+			return text_format("modules has \"%s\"; there are %s", word,
+					   config_module_names());
+		if (chosen & module)
+			return text_format("modules has %s a second time", word);
+		chosen |= module;
+	}
+	*ret_taken = reader->has_modules = true;
+	reader->config->modules = chosen;
+	reader->config->modules_source = reader->path;
+	return NULL;
+}
+
+/* What is wrong with a setting, to be freed; NULL with *ret_taken when nothing is. */
+static char *take_setting(struct reader *reader, const char *key, char *value, bool *ret_taken)
+{
+	*ret_taken = false;
+	if (strcmp(key, "accel") == 0)
+		return take_accel(reader, value, ret_taken);
+	if (strcmp(key, "modules") == 0)
+		return take_modules(reader, value, ret_taken);
+	return text_format("unknown key \"%s\"; there are accel and modules", key);
 }
 
 /* Cuts the blanks off both ends of `text` and returns where it begins then. */
@@ -180,7 +247,7 @@ static int read_file(const struct host_root *root, const char *path, struct conf
 
 int config_read(const struct host_root *root, struct config *ret, char **ret_why)
 {
-	struct config config = {.accel = ACCEL_REQUIRE};
+	struct config config = {.accel = ACCEL_REQUIRE, .modules = CONFIG_VHOST_NET};
 	int r;
 
 	*ret_why = NULL;

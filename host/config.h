@@ -14,10 +14,19 @@ enum accel_policy {
 	ACCEL_OFF,     /* nothing is added: QEMU emulates unless told otherwise */
 };
 
+/* What kvm-modprobe loads besides KVM itself: bits of a set, in the order of loading. */
+enum config_module {
+	CONFIG_VHOST_NET = 1 << 0,
+	CONFIG_VHOST_VSOCK = 1 << 1,
+	CONFIG_TUN = 1 << 2,
+};
+
 struct config {
 	enum accel_policy accel;
 	const char
 		*accel_source; /* the file that says so, or NULL: the default, which is require */
+	unsigned int modules;  /* set of enum config_module */
+	const char *modules_source; /* likewise; the default is vhost_net */
 };
 
 /*
@@ -36,3 +45,12 @@ const char *accel_policy_name(enum accel_policy policy);
 
 /* The names of all policies, for a message: "require, prefer or off". */
 const char *accel_policy_names(void);
+
+/* The module of this name, with underscores. Returns 0 or -EINVAL. */
+int config_module_parse(const char *text, enum config_module *ret_module) must_check;
+
+/* The name of a module. */
+const char *config_module_name(enum config_module module);
+
+/* The names of all modules, for a message. */
+const char *config_module_names(void);

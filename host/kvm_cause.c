@@ -95,11 +95,12 @@ static char *describe_module(const struct kvm_verdict *verdict)
 	if (verdict->cause == KVM_CAUSE_MODULE_MISSING || verdict->is_container)
 		return describe_missing_module(verdict);
 	if (verdict->cause == KVM_CAUSE_MODULE_BLACKLISTED)
-		return text_format("the module %s is not loaded and this host forbids to load it; "
-				   "look for it in modprobe.d and on the kernel's command line",
-				   module);
-	return text_format("the module %s is not loaded; run \"modprobe %s\" as root", module,
-			   module);
+		return text_format(
+			"the module %s is not loaded and this host forbids to load it; "
+			"\"kvm-modprobe --check\" names the line in modprobe.d or on the "
+			"kernel's command line",
+			module);
+	return text_format("the module %s is not loaded; run \"kvm-modprobe\" as root", module);
 }
 
 /* What helps depends on whether the device's group may open it, and is one that can be joined. */

@@ -13,8 +13,8 @@
 /* Since 2012; the functions below have been in it from the start. */
 #define LIBRARY "libkmod.so.2"
 
-/* Longer kernel command lines do not exist (COMMAND_LINE_SIZE is 2 to 4 KiB). */
-#define CMDLINE_SIZE 16384
+/* There are five directories of modprobe.d. */
+#define DIRS_MAX 6
 
 static struct {
 	__typeof__(kmod_new) *new;
@@ -22,9 +22,12 @@ static struct {
 	__typeof__(kmod_set_log_fn) *set_log_fn;
 	__typeof__(kmod_load_resources) *load_resources;
 	__typeof__(kmod_module_new_from_lookup) *module_new_from_lookup;
+	__typeof__(kmod_list_next) *list_next;
 	__typeof__(kmod_module_unref_list) *module_unref_list;
 	__typeof__(kmod_module_get_module) *module_get_module;
 	__typeof__(kmod_module_unref) *module_unref;
+	__typeof__(kmod_module_get_name) *module_get_name;
+	__typeof__(kmod_module_get_path) *module_get_path;
 	__typeof__(kmod_module_get_initstate) *module_get_initstate;
 	__typeof__(kmod_module_get_install_commands) *module_get_install_commands;
 	__typeof__(kmod_module_apply_filter) *module_apply_filter;
@@ -40,9 +43,12 @@ static const struct {
 	{"kmod_set_log_fn", &kmod.set_log_fn},
 	{"kmod_load_resources", &kmod.load_resources},
 	{"kmod_module_new_from_lookup", &kmod.module_new_from_lookup},
+	{"kmod_list_next", &kmod.list_next},
 	{"kmod_module_unref_list", &kmod.module_unref_list},
 	{"kmod_module_get_module", &kmod.module_get_module},
 	{"kmod_module_unref", &kmod.module_unref},
+	{"kmod_module_get_name", &kmod.module_get_name},
+	{"kmod_module_get_path", &kmod.module_get_path},
 	{"kmod_module_get_initstate", &kmod.module_get_initstate},
 	{"kmod_module_get_install_commands", &kmod.module_get_install_commands},
 	{"kmod_module_apply_filter", &kmod.module_apply_filter},
@@ -78,9 +84,27 @@ static void discard_log(void *data, int priority, const char *file, int line, co
 		(void)args;
 }
 
+/* While it reads its configuration, libkmod has no other place yet to say what it did not like. */
+static struct kmod_ctx *make_context(const char *modules, const char *const *config)
+{
+	static const char variable[] = "KMOD_LOG";
+	const char *found = getenv(variable);
+	cleanup_free char *before = found ? strdup(found) : NULL;
+	struct kmod_ctx *context;
+
+	if ((found && !before) || setenv(variable, "0", 1) < 0)
+		return NULL;
+	context = kmod.new(modules, config);
+	if (before)
+		setenv(variable, before, 1);
+	else
+		unsetenv(variable);
+	return context;
+}
+
 static struct kmod_ctx *open_context(const char *modules, const char *const *config)
 {
-	struct kmod_ctx *context = kmod.new(modules, config);
+	struct kmod_ctx *context = make_context(modules, config);
 
 	if (context) {
 		kmod.set_log_fn(context, discard_log, NULL);
@@ -89,15 +113,18 @@ static struct kmod_ctx *open_context(const char *modules, const char *const *con
 	return context;
 }
 
-/* Where modprobe looks for configuration, below the root of a host. */
-static const char *const config_dirs[] = {"etc/modprobe.d", "run/modprobe.d",
-					  "usr/local/lib/modprobe.d", "lib/modprobe.d"};
-
-/* The directories of another host, as open descriptors and as paths that lead through them. */
+/* Directories of a host, as open descriptors and as paths that lead through them. */
 struct host_dirs {
-	int fds[array_size(config_dirs) + 1];
-	char *paths[array_size(config_dirs) + 1];
+	int fds[DIRS_MAX];
+	char *paths[DIRS_MAX];
 	size_t count;
+};
+
+struct module_tree {
+	const struct host_root *root;
+	struct host_dirs dirs; /* the modules, and behind them those of modprobe.d */
+	struct kmod_ctx *context;
+	int error; /* why there is no context: -ENOENT there are no modules, -ELIBACC no libkmod */
 };
 
 static void close_dirs(struct host_dirs *dirs)
@@ -151,118 +178,172 @@ static int add_modules_dir(struct host_dirs *dirs, const struct host_root *root)
 	return r;
 }
 
-/* Whether `key` ("modprobe.blacklist=") on the kernel's command line lists the module. */
-static bool cmdline_lists(const struct host_root *root, const char *key, const char *name)
+static int open_dirs(struct host_dirs *dirs, const struct host_root *root, const char *dir)
 {
-	char cmdline[CMDLINE_SIZE];
-	char *word, *rest = cmdline;
+	int r = dir ? add_dir(dirs, root, dir) : add_modules_dir(dirs, root);
+	size_t i;
 
-	if (host_read(root, "proc/cmdline", cmdline, sizeof(cmdline)) < 0)
-		return false;
-	while ((word = strsep(&rest, " \n"))) {
-		char *item;
-
-		if (strncmp(word, key, strlen(key)) != 0)
-			continue;
-		word += strlen(key);
-		while ((item = strsep(&word, ","))) {
-			if (strcmp(item, name) == 0)
-				return true;
-		}
+	for (i = 0; r == 0 && i < modprobe_config_dir_count && dirs->count < DIRS_MAX; i++) {
+		r = add_dir(dirs, root, modprobe_config_dirs[i]);
+		if (r == -ENOENT)
+			r = 0;
 	}
-	return false;
+	return r;
 }
 
-/* Whether the kernel, or for it modprobe, refuses the module. */
-static bool is_refused_by_cmdline(const struct host_root *root, const char *name)
+/* On this host libkmod knows best where its configuration is. */
+static int open_tree(struct module_tree *tree, const char *dir)
 {
-	return cmdline_lists(root, "module_blacklist=", name) ||
-	       cmdline_lists(root, "modprobe.blacklist=", name);
+	const char *config[DIRS_MAX] = {NULL};
+	int r = load_library();
+	size_t i;
+
+	if (r == 0)
+		r = open_dirs(&tree->dirs, tree->root, dir);
+	if (r < 0)
+		return r;
+	for (i = 1; i < tree->dirs.count; i++)
+		config[i - 1] = tree->dirs.paths[i];
+	tree->context = open_context(tree->dirs.paths[0], tree->root->real ? NULL : config);
+	return tree->context ? 0 : -ENOMEM;
+}
+
+struct module_tree *module_tree_open(const struct host_root *root, const char *dir)
+{
+	struct module_tree *tree = calloc(1, sizeof(*tree));
+
+	if (tree) {
+		tree->root = root;
+		tree->error = open_tree(tree, dir);
+	}
+	return tree;
+}
+
+void module_tree_close(struct module_tree *tree)
+{
+	if (!tree)
+		return;
+	if (tree->context)
+		kmod.unref(tree->context);
+	close_dirs(&tree->dirs);
+	free(tree);
 }
 
 /* libkmod takes modprobe.blacklist= of the running kernel into account, whatever the root. */
 static bool filter_is_of_this_host(const struct host_root *root, const char *name)
 {
 	struct host_root here = HOST_ROOT_NONE;
+	struct modprobe_line line = {0};
 	bool leaks;
 
 	if (root->real || host_root_open(NULL, &here) < 0)
 		return false;
-	leaks = cmdline_lists(&here, "modprobe.blacklist=", name);
+	leaks = modprobe_cmdline_find(&here, name, &line) > 0;
+	modprobe_line_free(&line);
 	host_root_close(&here);
 	return leaks;
 }
 
 /* Whether modprobe.d has a "blacklist" or "install" line for the module. */
-static bool is_refused_by_config(const struct host_root *root, const char *name,
-				 struct kmod_ctx *context, struct kmod_list *list)
+static bool is_refused_by_config(const struct module_tree *tree, const char *name,
+				 struct kmod_list *list)
 {
 	struct kmod_list *allowed = NULL;
 	struct kmod_module *module = kmod.module_get_module(list);
 	bool refused = kmod.module_get_install_commands(module) != NULL;
 
 	kmod.module_unref(module);
-	if (!refused && !filter_is_of_this_host(root, name) &&
-	    kmod.module_apply_filter(context, KMOD_FILTER_BLACKLIST, list, &allowed) == 0)
+	if (!refused && !filter_is_of_this_host(tree->root, name) &&
+	    kmod.module_apply_filter(tree->context, KMOD_FILTER_BLACKLIST, list, &allowed) == 0)
 		refused = !allowed;
 	kmod.module_unref_list(allowed);
 	return refused;
 }
 
-static enum module_state ask_libkmod(const struct host_root *root, const char *name,
-				     const struct host_dirs *dirs)
+/*
+ * What libkmod does not see: the kernel's own list, and of another host the command line and files
+ * behind absolute links. An alias to "off" counts where there is no file of the name.
+ */
+static bool is_refused_elsewhere(const struct module_tree *tree, const char *name, bool has_file)
 {
-	const char *config[array_size(config_dirs) + 1] = {NULL};
+	struct modprobe_line line = {0};
+	bool refused = (has_file && tree->root->real
+				? modprobe_cmdline_find(tree->root, name, &line)
+				: modprobe_config_find(tree->root, name, &line)) > 0;
+
+	modprobe_line_free(&line);
+	return refused;
+}
+
+static enum module_state ask_libkmod(struct module_tree *tree, const char *name, bool *ret_built_in)
+{
 	enum module_state state = MODULE_MISSING;
 	struct kmod_list *list = NULL;
-	struct kmod_ctx *context;
-	size_t i;
 
-	for (i = 1; i < dirs->count; i++)
-		config[i - 1] = dirs->paths[i];
-	context = open_context(dirs->paths[0], config);
-	if (!context)
-		return MODULE_UNKNOWN;
-	if (kmod.module_new_from_lookup(context, name, &list) == 0 && list) {
+	if (kmod.module_new_from_lookup(tree->context, name, &list) == 0 && list) {
 		struct kmod_module *module = kmod.module_get_module(list);
+		bool has_file = kmod.module_get_path(module) != NULL;
 
-		if (kmod.module_get_initstate(module) == KMOD_MODULE_BUILTIN)
+		if (kmod.module_get_initstate(module) == KMOD_MODULE_BUILTIN) {
 			state = MODULE_LOADED;
-		else if (is_refused_by_cmdline(root, name) ||
-			 is_refused_by_config(root, name, context, list))
+			*ret_built_in = true;
+		} else if (is_refused_by_config(tree, name, list) ||
+			   is_refused_elsewhere(tree, name, has_file)) {
 			state = MODULE_BLACKLISTED;
-		else
+		} else if (has_file) {
 			state = MODULE_LOADABLE;
+		}
 		kmod.module_unref(module);
 	}
 	kmod.module_unref_list(list);
-	kmod.unref(context);
 	return state;
+}
+
+enum module_state module_tree_state(struct module_tree *tree, const char *name, bool *ret_built_in)
+{
+	enum module_state state = MODULE_UNKNOWN;
+
+	*ret_built_in = false;
+	if (tree->context)
+		state = ask_libkmod(tree, name, ret_built_in);
+	else if (tree->error == -ENOENT)
+		state = MODULE_TREE_MISSING;
+	return kernel_has_module(tree->root, name) ? MODULE_LOADED : state;
 }
 
 enum module_state module_state(const struct host_root *root, const char *name)
 {
-	struct host_dirs dirs = {.count = 0};
 	enum module_state state = MODULE_UNKNOWN;
-	size_t i;
-	int r;
+	struct module_tree *tree;
+	bool built_in;
 
 	if (kernel_has_module(root, name))
 		return MODULE_LOADED;
-	if (load_library() < 0)
-		return MODULE_UNKNOWN;
-	r = add_modules_dir(&dirs, root);
-	for (i = 0; r == 0 && i < array_size(config_dirs); i++) {
-		r = add_dir(&dirs, root, config_dirs[i]);
-		if (r == -ENOENT)
-			r = 0;
-	}
-	if (r == 0)
-		state = ask_libkmod(root, name, &dirs);
-	else if (r == -ENOENT)
-		state = MODULE_TREE_MISSING;
-	close_dirs(&dirs);
+	tree = module_tree_open(root, NULL);
+	if (tree)
+		state = module_tree_state(tree, name, &built_in);
+	module_tree_close(tree);
 	return state;
+}
+
+/* libkmod's callback has no data of ours. */
+static struct {
+	module_step_fn fn;
+	void *data;
+	const struct module_tree *tree;
+} walk;
+
+static void report_step(struct kmod_module *module, bool install, const char *options)
+{
+	struct module_step step = {.name = kmod.module_get_name(module), .options = options};
+
+	if (!walk.fn)
+		return;
+	if (install)
+		step.command = kmod.module_get_install_commands(module);
+	step.is_there = kmod.module_get_initstate(module) == KMOD_MODULE_BUILTIN ||
+			kernel_has_module(walk.tree->root, step.name);
+	walk.fn(&step, walk.data);
 }
 
 /* libkmod would give install commands to a shell. */
@@ -272,28 +353,59 @@ static int refuse_command(struct kmod_module *module, const char *command, void 
 	return -ECANCELED;
 }
 
+/* An alias may stand for several modules; those that are blacklisted are passed over then. */
+static int probe(struct module_tree *tree, const char *name, unsigned int flags)
+{
+	struct kmod_list *list = NULL, *entry;
+	int r = kmod.module_new_from_lookup(tree->context, name, &list);
+	int outcome = list ? -ECANCELED : -ENOENT;
+
+	for (entry = list; r >= 0 && entry; entry = kmod.list_next(list, entry)) {
+		struct kmod_module *module = kmod.module_get_module(entry);
+
+		r = kmod.module_probe_insert_module(module, KMOD_PROBE_APPLY_BLACKLIST | flags,
+						    NULL, refuse_command, NULL, report_step);
+		kmod.module_unref(module);
+		if (r == 0)
+			outcome = 0;
+	}
+	kmod.module_unref_list(list);
+	return r < 0 ? r : outcome;
+}
+
+static int walk_tree(struct module_tree *tree, const char *name, unsigned int flags,
+		     module_step_fn fn, void *data)
+{
+	if (!tree->context)
+		return tree->error;
+	walk.fn = fn;
+	walk.data = data;
+	walk.tree = tree;
+	return probe(tree, name, flags);
+}
+
+int module_tree_plan(struct module_tree *tree, const char *name, module_step_fn fn, void *data)
+{
+	/* libkmod would look at the modules of this host, whatever the root. */
+	return walk_tree(tree, name, KMOD_PROBE_DRY_RUN | KMOD_PROBE_IGNORE_LOADED, fn, data);
+}
+
+int module_tree_load(struct module_tree *tree, const char *name, module_step_fn fn, void *data)
+{
+	return walk_tree(tree, name, 0, fn, data);
+}
+
 int module_load(const char *name)
 {
-	struct kmod_list *list = NULL;
-	struct kmod_ctx *context;
-	int r = load_library();
+	struct host_root root;
+	struct module_tree *tree;
+	int r = host_root_open(NULL, &root);
 
 	if (r < 0)
 		return r;
-	context = open_context(NULL, NULL);
-	if (!context)
-		return -ENOMEM;
-	r = kmod.module_new_from_lookup(context, name, &list);
-	if (r >= 0 && !list)
-		r = -ENOENT;
-	if (r >= 0) {
-		struct kmod_module *module = kmod.module_get_module(list);
-
-		r = kmod.module_probe_insert_module(module, KMOD_PROBE_APPLY_BLACKLIST, NULL,
-						    refuse_command, NULL, NULL);
-		kmod.module_unref(module);
-	}
-	kmod.module_unref_list(list);
-	kmod.unref(context);
-	return r == KMOD_PROBE_APPLY_BLACKLIST ? -ECANCELED : r;
+	tree = module_tree_open(&root, NULL);
+	r = tree ? module_tree_load(tree, name, NULL, NULL) : -ENOMEM;
+	module_tree_close(tree);
+	host_root_close(&root);
+	return r;
 }

@@ -40,7 +40,7 @@ const char *vhost_advice(int error)
 		return "the running kernel does not have it; install the package with the kernel's "
 		       "modules";
 	case ECANCELED:
-		return "modprobe.d forbids it";
+		return "modprobe.d forbids it; kvm-modprobe tells the line";
 	case EKEYREJECTED:
 	case ENOKEY:
 		return "the kernel refuses its signature, as with Secure Boot; use the "
@@ -48,7 +48,7 @@ const char *vhost_advice(int error)
 	case ELIBACC:
 		return "libkmod is not installed; load it with modprobe, as root";
 	case EPERM:
-		return "this user may not; load it with modprobe, as root";
+		return "this user may not; load it by its name with kvm-modprobe, as root";
 	default:
 		return strerror(-error);
 	}

@@ -57,53 +57,95 @@ static bool is_text(struct span span, const char *text)
 	return (size_t)(span.end - span.start) == length && memcmp(span.start, text, length) == 0;
 }
 
-/* The policy that a line sets, -1: none, -2: it is bad. */
-static int read_line(struct span line)
+/* What a file sets, -1: nothing. */
+struct settings {
+	int accel, modules;
+};
+
+/* Takes the next of the words in `span`, which lasts until `end`. */
+static bool next_word(struct span *span, const uint8_t *end)
+{
+	span->start = span->end;
+	while (span->start < end && is_blank(*span->start))
+		span->start++;
+	span->end = span->start;
+	while (span->end < end && !is_blank(*span->end))
+		span->end++;
+	return span->start < span->end;
+}
+
+static bool read_modules(struct span value, int *ret_modules)
+{
+	static const enum config_module all[] = {CONFIG_VHOST_NET, CONFIG_VHOST_VSOCK, CONFIG_TUN};
+	struct span word = {value.start, value.start};
+	int modules = 0;
+
+	while (next_word(&word, value.end)) {
+		int found = 0;
+
+		for (size_t i = 0; i < array_size(all); i++)
+			if (is_text(word, config_module_name(all[i])))
+				found = all[i];
+		if (!found || (modules & found))
+			return false;
+		modules |= found;
+	}
+	*ret_modules = modules;
+	return true;
+}
+
+static bool read_accel(struct span value, int *ret_accel)
+{
+	for (int policy = ACCEL_REQUIRE; policy <= ACCEL_OFF; policy++) {
+		if (is_text(value, accel_policy_name((enum accel_policy)policy))) {
+			*ret_accel = policy;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether the line is good after what the lines before it have set. */
+static bool read_line(struct span line, struct settings *settings)
 {
 	struct span key, value;
 	const uint8_t *equals;
-	int policy;
 
 	if (memchr(line.start, '\0', (size_t)(line.end - line.start)))
-		return -2;
+		return false;
 	line = trim(line);
 	if (line.start == line.end || *line.start == '#')
-		return -1;
+		return true;
 	equals = memchr(line.start, '=', (size_t)(line.end - line.start));
 	if (!equals)
-		return -2;
+		return false;
 	key = trim((struct span){line.start, equals});
 	value = trim((struct span){equals + 1, line.end});
-	for (policy = ACCEL_REQUIRE; is_text(key, "accel") && policy <= ACCEL_OFF; policy++) {
-		if (is_text(value, accel_policy_name((enum accel_policy)policy)))
-			return policy;
-	}
-	return -2;
+	if (is_text(key, "accel"))
+		return settings->accel < 0 && read_accel(value, &settings->accel);
+	if (is_text(key, "modules"))
+		return settings->modules < 0 && read_modules(value, &settings->modules);
+	return false;
 }
 
 /* Likewise for the whole file; *ret_line is the number of its first bad line. */
-static int read_text(const uint8_t *data, size_t size, int *ret_line)
+static bool read_text(const uint8_t *data, size_t size, struct settings *settings, int *ret_line)
 {
 	const uint8_t *end = data + size;
-	int found = -1;
 
 	*ret_line = 0;
 	if (size > FILE_MAX)
-		return -2;
+		return false;
 	while (data < end) {
 		const uint8_t *newline = memchr(data, '\n', (size_t)(end - data));
 		struct span line = {data, newline ? newline : end};
-		int policy;
 
 		++*ret_line;
-		policy = read_line(line);
-		if (policy == -2 || (policy >= 0 && found >= 0))
-			return -2;
-		if (policy >= 0)
-			found = policy;
+		if (!read_line(line, settings))
+			return false;
 		data = line.end + (newline ? 1 : 0);
 	}
-	return found;
+	return true;
 }
 
 /* "FILE:LINE: what", where the line is the first bad one, or "FILE: what". */
@@ -121,18 +163,23 @@ static void check_why(const char *why, int result, int line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct settings settings = {.accel = -1, .modules = -1};
 	struct config config;
 	char *why = NULL;
-	int line, expected = read_text(data, size, &line);
+	int line;
+	bool good = read_text(data, size, &settings, &line);
 	int r;
 
 	tree_write(&tree, CONFIG_FILE, 0644, data, size);
 	r = config_read(&tree.root, &config, &why);
-	promise((r == 0) == (expected != -2));
+	promise((r == 0) == good);
 	if (r == 0) {
 		promise(!why);
-		promise((int)config.accel == (expected < 0 ? ACCEL_REQUIRE : expected));
-		promise(!config.accel_source == (expected < 0));
+		promise((int)config.accel == (settings.accel < 0 ? ACCEL_REQUIRE : settings.accel));
+		promise(!config.accel_source == (settings.accel < 0));
+		promise((int)config.modules ==
+			(settings.modules < 0 ? CONFIG_VHOST_NET : settings.modules));
+		promise(!config.modules_source == (settings.modules < 0));
 	} else {
 		promise(r == -EBADMSG || r == -EFBIG);
 		check_why(why, r, line);

@@ -39,9 +39,11 @@ struct answers {
 	int open_error; /* 0: it opens */
 	int api_version, api_error;
 	int vm_error;
-	int missing_extension; /* that KVM_CHECK_EXTENSION does not have, -1: it has all */
-	int module_error;      /* of loading a module; 0: pretends that it is loaded */
-	const char *machine;   /* what uname() tells, or NULL */
+	int missing_extension;     /* that KVM_CHECK_EXTENSION does not have, -1: it has all */
+	int module_error;          /* of loading a module; 0: pretends that it is loaded */
+	const char *faulty_module; /* the only one that fails so, or NULL */
+	const char *module_log;    /* a file for what was to be loaded, or NULL */
+	const char *machine;       /* what uname() tells, or NULL */
 };
 
 /* One system call that waits for its answer. */
@@ -66,7 +68,12 @@ static void usage(void)
 	     "      --api-version N      KVM_GET_API_VERSION returns N or fails with an ERRNO\n"
 	     "      --create-vm ERRNO    KVM_CREATE_VM fails\n"
 	     "      --without NUMBER     KVM_CHECK_EXTENSION of this one returns 0, of others 1\n"
-	     "      --load-module ERRNO  loading modules fails so (EPERM), with 0 seems to work\n"
+	     "      --load-module [NAME=]ERRNO\n"
+	     "                           loading modules, or only NAME, fails so (EPERM), with 0\n"
+	     "                           seems to work\n"
+	     "      --module-log FILE    appends name and options of each module; what seems to be\n"
+	     "                           loaded gets its directory in /sys/module, and KVM's in\n"
+	     "                           /sys/class/misc, which have to be private mounts\n"
 	     "      --machine NAME       uname() tells this machine\n"
 	     "      --argv0 NAME         the command's name for itself\n"
 	     "      --no-argv            the command gets no argument, not even its name\n\n"
@@ -101,6 +108,19 @@ static void parse_api_version(const char *text, struct answers *answers)
 		answers->api_error = parse_errno(text);
 }
 
+static void parse_load_module(char *text, struct answers *answers)
+{
+	char *equals = strchr(text, '=');
+
+	answers->faulty_module = NULL;
+	if (equals) {
+		*equals = '\0';
+		answers->faulty_module = text;
+		text = equals + 1;
+	}
+	answers->module_error = parse_errno(text);
+}
+
 /* Returns 0, or -1 when the command line is wrong. */
 static int parse(int argc, char *argv[], struct options *options)
 {
@@ -111,6 +131,7 @@ static int parse(int argc, char *argv[], struct options *options)
 		{"without", required_argument, NULL, 'w'},
 		{"load-module", required_argument, NULL, 'l'},
 		{"machine", required_argument, NULL, 'm'},
+		{"module-log", required_argument, NULL, 'L'},
 		{"argv0", required_argument, NULL, '0'},
 		{"no-argv", no_argument, NULL, 'n'},
 		{"help", no_argument, NULL, 'h'},
@@ -134,7 +155,10 @@ static int parse(int argc, char *argv[], struct options *options)
 			answers->missing_extension = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'l':
-			answers->module_error = parse_errno(optarg);
+			parse_load_module(optarg, answers);
+			break;
+		case 'L':
+			answers->module_log = optarg;
 			break;
 		case 'm':
 			answers->machine = optarg;
@@ -294,6 +318,52 @@ static void answer_uname(const struct call *call, const struct answers *answers)
 		answer_value(call, 0);
 }
 
+/* What the kernel would do, as far as the command can see. */
+static void pretend_loaded(const char *name)
+{
+	char path[PATH_MAX];
+	cleanup_fclose FILE *state = NULL;
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", name);
+	state = fopen(path, "we");
+	if (state)
+		fputs("live\n", state);
+	if (strncmp(name, "kvm_", strlen("kvm_")) == 0)
+		mkdir("/sys/class/misc/kvm", 0755);
+}
+
+/* init_module() is only counted: what is loaded is known of finit_module() alone. */
+static void answer_module(const struct call *call, const struct answers *answers)
+{
+	const struct seccomp_data *data = &call->request->data;
+	pid_t pid = (pid_t)call->request->pid;
+	char link[PROC_LIMIT], file[PATH_MAX] = "?", options[PATH_MAX] = "";
+	cleanup_fclose FILE *log = answers->module_log ? fopen(answers->module_log, "ae") : NULL;
+	char *name = file;
+	int error;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, (int)data->args[0]);
+	if (data->nr == SCMP_SYS(finit_module) && readlink(link, file, sizeof(file) - 1) > 0 &&
+	    read_memory(pid, data->args[1], options, sizeof(options) - 1) >= 0) {
+		name = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
+		name[strcspn(name, ".")] = '\0';
+	}
+	error = answers->faulty_module && strcmp(answers->faulty_module, name) != 0
+			? 0
+			: answers->module_error;
+	if (log) {
+		fprintf(log, "%s %s\n", name, options);
+		if (!error)
+			pretend_loaded(name);
+	}
+	if (error)
+		answer_error(call, error);
+	else
+		answer_value(call, 0);
+}
+
 /* What is not answered here is done by the kernel. */
 static void answer(const struct call *call, const struct answers *answers)
 {
@@ -305,12 +375,10 @@ static void answer(const struct call *call, const struct answers *answers)
 		answer_ioctl(call, answers);
 	else if (nr == SCMP_SYS(uname))
 		answer_uname(call, answers);
-	else if (nr != SCMP_SYS(init_module) && nr != SCMP_SYS(finit_module))
-		answer_open(call, answers);
-	else if (answers->module_error)
-		answer_error(call, answers->module_error);
+	else if (nr == SCMP_SYS(init_module) || nr == SCMP_SYS(finit_module))
+		answer_module(call, answers);
 	else
-		answer_value(call, 0);
+		answer_open(call, answers);
 }
 
 /* Answers until nobody is left who could ask. */

@@ -662,7 +662,7 @@ class Vhost(Case):
     def test_missing(self):
         """No load of a module reaches the kernel here: it is refused, or there is none to load."""
         self.host.misc()
-        for modules, reason in ((["vhost_net", "vhost_vsock"], "load it with modprobe, as root"),
+        for modules, reason in ((["vhost_net", "vhost_vsock"], "with kvm-modprobe, as root"),
                                 ([], "the running kernel does not have it")):
             self.host.loadable(*modules)
             for module, args in self.wanted:

@@ -34,6 +34,7 @@ expect() {
 # There is no completion going on that it could change. It is called by what is completed.
 # shellcheck disable=SC2317
 # There is no completion going on that it could change.
+# shellcheck disable=SC2317 # the functions that use it are called by their names in a variable
 compopt() {
 	:
 }
@@ -60,4 +61,10 @@ expect kvm_stat --source '=' t '=>' tracepoints
 expect kvm_stat -L _kvm_ '=>' _kvm_stat
 expect kvm_stat -p '' '=>' ''
 expect kvm_stat x '=>' ''
+
+# shellcheck source=packaging/completions/kvm-modprobe.bash
+. ./kvm-modprobe.bash
+expect kvm-modprobe --dr '=>' --dry-run
+expect kvm-modprobe --check vhost '=>' vhost_net vhost_vsock
+expect kvm-modprobe --sysroot _kvm '=>' ''
 finish

@@ -70,5 +70,6 @@ check_program() {
 
 check_program kvm-check
 check_program kvm-device
+check_program kvm-modprobe
 check_program kvm_stat
 finish

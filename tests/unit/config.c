@@ -11,7 +11,8 @@
 #include "tests/unit/tree.h"
 
 #define FILE_MAX (64 * 1024)
-#define UNKNOWN  "unknown key \"x\"; there is accel"
+#define UNKNOWN  "unknown key \"x\"; there are accel and modules"
+#define MODULES  "there are vhost_net, vhost_vsock and tun"
 #define TWICE    "accel is set a second time"
 #define NO_LINE  "it is not \"key = value\""
 #define X10      "xxxxxxxxxx"
@@ -128,6 +129,61 @@ static void test_good(void **state)
 	}
 }
 
+/* Reads what must be fine. */
+static void assert_modules(const char *what, unsigned int modules, const char *source)
+{
+	struct config config;
+	char *why = NULL;
+	int r = config_read(&tree.root, &config, &why);
+
+	if (r < 0)
+		fail_msg("%s: %s", what, why);
+	assert_row(config.modules == modules, what);
+	assert_row(!config.modules_source == !source, what);
+	if (source)
+		assert_string_equal(config.modules_source, source);
+}
+
+static void test_modules(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int modules;
+	} rows[] = {
+		{"modules = vhost_net", CONFIG_VHOST_NET},
+		{"modules=tun\n", CONFIG_TUN},
+		{"modules =\n", 0},
+		{"modules = \t\r\n", 0},
+		{"modules = vhost_vsock\ttun\n", CONFIG_VHOST_VSOCK | CONFIG_TUN},
+		{"modules =  tun   vhost_net  vhost_vsock \r\n",
+		 CONFIG_VHOST_NET | CONFIG_VHOST_VSOCK | CONFIG_TUN},
+		{"accel = off\nmodules = tun\n", CONFIG_TUN},
+	};
+	enum config_module module = CONFIG_TUN;
+	size_t i;
+
+	(void)state;
+	assert_modules("no file", CONFIG_VHOST_NET, NULL);
+	for (i = 0; i < array_size(rows); i++) {
+		tree_put(&tree, CONFIG_FILE, rows[i].text);
+		assert_modules(rows[i].text, rows[i].modules, CONFIG_FILE);
+	}
+	tree_put(&tree, CONFIG_VENDOR_FILE, "modules = vhost_net vhost_vsock\n");
+	tree_put(&tree, CONFIG_FILE, "modules = tun\n");
+	assert_modules("both: not added up", CONFIG_TUN, CONFIG_FILE);
+	tree_put(&tree, CONFIG_FILE, "accel = off\n");
+	assert_modules("vendor", CONFIG_VHOST_NET | CONFIG_VHOST_VSOCK, CONFIG_VENDOR_FILE);
+
+	assert_int_equal(config_module_parse("vhost_net", &module), 0);
+	assert_int_equal(module, CONFIG_VHOST_NET);
+	assert_int_equal(config_module_parse("vhost-net", &module), -EINVAL);
+	assert_int_equal(config_module_parse("", &module), -EINVAL);
+	assert_string_equal(config_module_name(CONFIG_VHOST_NET), "vhost_net");
+	assert_string_equal(config_module_name(CONFIG_VHOST_VSOCK), "vhost_vsock");
+	assert_string_equal(config_module_name(CONFIG_TUN), "tun");
+	assert_string_equal(config_module_names(), "vhost_net, vhost_vsock and tun");
+}
+
 /* The line that is named is the first bad one, and the key stands in it. */
 static void test_bad(void **state)
 {
@@ -150,8 +206,19 @@ static void test_bad(void **state)
 		{"accel = off\naccel = off\n", 2, TWICE},
 		{"accel = off\n\n\naccel = prefer\n", 4, TWICE},
 		{"accel = off\r\naccel = prefer\r\n", 2, TWICE},
-		{"Accel = off\n", 1, "unknown key \"Accel\"; there is accel"},
-		{"accelerator = off\n", 1, "unknown key \"accelerator\"; there is accel"},
+		{"modules = kvm\n", 1, "modules has \"kvm\"; " MODULES},
+		{"modules = vhost-net\n", 1, "modules has \"vhost-net\"; " MODULES},
+		{"modules = vhost_net, tun\n", 1, "modules has \"vhost_net,\"; " MODULES},
+		{"modules = TUN\n", 1, "modules has \"TUN\"; " MODULES},
+		{"modules = # none\n", 1, "modules has \"#\"; " MODULES},
+		{"modules = tun vhost_net tun\n", 1, "modules has tun a second time"},
+		{"modules =\nmodules =\n", 2, "modules is set a second time"},
+		{"modules = tun\naccel = off\nmodules = tun\n", 3, "modules is set a second time"},
+		{"modules\n", 1, NO_LINE},
+		{"module = tun\n", 1, "unknown key \"module\"; there are accel and modules"},
+		{"Accel = off\n", 1, "unknown key \"Accel\"; there are accel and modules"},
+		{"accelerator = off\n", 1,
+		 "unknown key \"accelerator\"; there are accel and modules"},
 		{"= off\n", 1, NO_LINE},
 		{" = off\n", 1, NO_LINE},
 		{"=\n", 1, NO_LINE},
@@ -160,9 +227,9 @@ static void test_bad(void **state)
 		 "accel = off\n",
 		 1,
 		 "unknown key \"\xef\xbb\xbf"
-		 "accel\"; there is accel"},
+		 "accel\"; there are accel and modules"},
 		{"\xef\xbb\xbf# c\n", 1, NO_LINE},
-		{"\vaccel = off\n", 1, "unknown key \"\vaccel\"; there is accel"},
+		{"\vaccel = off\n", 1, "unknown key \"\vaccel\"; there are accel and modules"},
 		{"accel = off\f\n", 1, "accel is \"off\f\", must be require, prefer or off"},
 		{"accel = off\raccel = off\n", 1,
 		 "accel is \"off\raccel = off\", must be require, prefer or off"},
@@ -178,11 +245,11 @@ static void test_bad(void **state)
 		{"accel = off\n[x]\n", 2, NO_LINE},
 		{" \t[x]\naccel = off\n", 1, NO_LINE},
 		{"[\n", 1, NO_LINE},
-		{"[a=b]\n", 1, "unknown key \"[a\"; there is accel"},
+		{"[a=b]\n", 1, "unknown key \"[a\"; there are accel and modules"},
 		{"\xef\xbb\xbf[x]\naccel = off\n", 1, NO_LINE},
 		{"\v[x]\naccel = off\n", 1, NO_LINE},
 		{"accel: off\n", 1, NO_LINE},
-		{"accel: = off\n", 1, "unknown key \"accel:\"; there is accel"},
+		{"accel: = off\n", 1, "unknown key \"accel:\"; there are accel and modules"},
 		{"; comment\n", 1, NO_LINE},
 		{"accel = off ; c\n", 1, "accel is \"off ; c\", must be require, prefer or off"},
 		{"accel = off\n  prefer\n", 2, NO_LINE},
@@ -249,7 +316,8 @@ static void test_long_lines(void **state)
 				   "\", must be require, prefer or off");
 	tree_put(&tree, CONFIG_FILE, X100 X100 X100 " = off");
 	assert_refused("key", -EBADMSG,
-		       CONFIG_FILE ":1: unknown key \"" X100 X100 X100 "\"; there is accel");
+		       CONFIG_FILE ":1: unknown key \"" X100 X100 X100
+				   "\"; there are accel and modules");
 	tree_put(&tree, CONFIG_FILE, X100 X100 X100 "\n");
 	assert_refused("neither", -EBADMSG, CONFIG_FILE ":1: " NO_LINE);
 }
@@ -371,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_policies, forget_files),
 		cmocka_unit_test_setup(test_good, forget_files),
+		cmocka_unit_test_setup(test_modules, forget_files),
 		cmocka_unit_test_setup(test_bad, forget_files),
 		cmocka_unit_test_setup(test_nul, forget_files),
 		cmocka_unit_test_setup(test_long_lines, forget_files),
