@@ -178,17 +178,9 @@ static const char *how_loaded(const struct host_root *root, const char *module)
 static int fail_without_module(const struct subject *subject, enum module_state state,
 			       struct result *result)
 {
-	struct kvm_verdict kvm = {.module = subject->cpu.module};
+	struct kvm_verdict kvm = kvm_module_verdict(subject->root, subject->cpu.module, state);
 
-	if (state == MODULE_BLACKLISTED)
-		kvm.cause = KVM_CAUSE_MODULE_BLACKLISTED;
-	else if (state == MODULE_LOADABLE)
-		kvm.cause = KVM_CAUSE_MODULE_NOT_LOADED;
-	else
-		kvm.cause = KVM_CAUSE_MODULE_MISSING;
-	/* Where the module is what KVM lacks, more is known. */
-	return set_cause(result, VERDICT_FAIL,
-			 subject->kvm.cause == kvm.cause ? &subject->kvm : &kvm);
+	return set_cause(result, VERDICT_FAIL, &kvm);
 }
 
 int check_modules(const struct subject *subject, struct result *result)
@@ -236,8 +228,7 @@ static int judge_owner(const struct stat *st, struct result *result)
 	r = result_set(result, VERDICT_WARN, "root-only",
 		       "%s:%s, mode %04o: for root alone; the device rule has not been applied",
 		       owner, members, mode);
-	return r < 0 ? r
-		     : result_advise(result, "run \"udevadm trigger --sysname-match=kvm\" as root");
+	return r < 0 ? r : result_advise(result, "run \"kvm-device apply\" as root");
 }
 
 int check_node(const struct subject *subject, struct result *result)

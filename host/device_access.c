@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/account.h"
+#include "host/surroundings.h"
 #include "host/text.h"
 
 #define READ_WRITE 6
@@ -189,19 +190,14 @@ struct device_verdict device_access_probe(const struct host_root *root,
 	return verdict;
 }
 
-/* " (in a container)" where that is known by what container managers leave. */
+/* What to add where this is a container. */
 static const char *container_note(const struct host_root *root)
 {
-	static const char *const marks[] = {"run/systemd/container", "run/.containerenv",
-					    ".dockerenv"};
-	size_t i;
+	char name[SURROUNDINGS_NAME_SIZE];
 
-	for (i = 0; i < array_size(marks); i++) {
-		if (host_exists(root, marks[i]))
-			return "; this is a container: it must be started with the device "
-			       "(\"--device /dev/kvm\")";
-	}
-	return "";
+	if (surroundings_container(root, name) != SURROUNDINGS_INSIDE)
+		return "";
+	return "; this is a container: it must be started with the device (\"--device /dev/kvm\")";
 }
 
 /* A group of the host that this user namespace does not know shows as the overflow group. */

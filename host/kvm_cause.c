@@ -114,8 +114,7 @@ static const char *advise_access(const struct kvm_verdict *verdict)
 		       "keep-groups\" or its number";
 	if ((verdict->mode & 0060) == 0060 && verdict->gid != 0)
 		return "run this as a user in the device's group";
-	return "the device rule has not been applied: run \"udevadm trigger "
-	       "--sysname-match=kvm\" as root";
+	return "the device rule has not been applied: run \"kvm-device apply\" as root";
 }
 
 static char *describe_access(const struct kvm_verdict *verdict)
@@ -149,7 +148,7 @@ static char *describe_no_node(const struct kvm_verdict *verdict)
 			      "\"--device /dev/kvm\"");
 	return strdup(
 		"the kernel has KVM, but there is no /dev/kvm here; run \"mknod /dev/kvm c 10 "
-		"232\" and \"udevadm trigger --sysname-match=kvm\" as root");
+		"232\" and \"kvm-device apply\" as root");
 }
 
 static char *describe(const struct kvm_verdict *verdict)
@@ -171,8 +170,7 @@ static char *describe(const struct kvm_verdict *verdict)
 	case KVM_CAUSE_NOT_A_KVM_DEVICE:
 		return strdup(
 			"/dev/kvm is not the KVM device (character device 10:232); remove it, "
-			"then run \"mknod /dev/kvm c 10 232\" and \"udevadm trigger "
-			"--sysname-match=kvm\" as root");
+			"then run \"mknod /dev/kvm c 10 232\" and \"kvm-device apply\" as root");
 	case KVM_CAUSE_PERMISSION:
 	case KVM_CAUSE_GROUP_NOT_ACTIVE:
 		return describe_access(verdict);

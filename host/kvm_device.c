@@ -3,24 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/kvm.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "host/account.h"
 #include "host/cpu.h"
-#include "host/module.h"
+#include "host/surroundings.h"
 
 #define KVM_MAJOR 10 /* misc */
 #define KVM_MINOR 232
 
 #define CREATE_TRIES 100
-
-/* The groups of a user; NGROUPS_MAX of the kernel is 65536. */
-#define GROUPS_MAX 65536
 
 static enum kvm_cause cause_of_module(enum module_state state)
 {
@@ -39,30 +35,11 @@ static enum kvm_cause cause_of_module(enum module_state state)
 	return KVM_CAUSE_MODULE_NOT_LOADED;
 }
 
-/* The kernel's own numbers of the first namespaces (PROC_PID_INIT_INO since Linux 3.8). */
-static bool is_in_first_pid_namespace(const struct host_root *root)
-{
-	char target[64];
-	ssize_t length = readlinkat(root->fd, "proc/self/ns/pid", target, sizeof(target) - 1);
-
-	if (length < 0)
-		return false;
-	target[length] = '\0';
-	return strcmp(target, "pid:[4026531836]") == 0;
-}
-
-/*
- * Whether this is a container, by the files that podman, docker and systemd-nspawn leave. Docker's
- * is found on machines, too, whose file system was made from an image; but not podman's, which a
- * toolbox has that shares the processes of its host.
- */
 static bool is_container(const struct host_root *root)
 {
-	if (host_exists(root, "run/.containerenv"))
-		return true;
-	if (!host_exists(root, ".dockerenv") && !host_exists(root, "run/systemd/container"))
-		return false;
-	return !root->real || !is_in_first_pid_namespace(root);
+	char name[SURROUNDINGS_NAME_SIZE];
+
+	return surroundings_container(root, name) == SURROUNDINGS_INSIDE;
 }
 
 static bool has_modules_of_any_kernel(const struct host_root *root)
@@ -73,14 +50,16 @@ static bool has_modules_of_any_kernel(const struct host_root *root)
 	return host_opendir(root, "lib/modules", &dir) == 0 && host_readdir(dir, &entry) > 0;
 }
 
-/* The module that this CPU needs is looked for; what is not known yet is filled in. */
-static void look_for_module(const struct host_root *root, struct kvm_verdict *verdict)
+struct kvm_verdict kvm_module_verdict(const struct host_root *root, const char *module,
+				      enum module_state state)
 {
-	enum module_state state = module_state(root, verdict->module);
-
-	verdict->cause = cause_of_module(state);
-	verdict->is_monolithic = !host_exists(root, "proc/modules") && state != MODULE_LOADABLE;
-	verdict->modules_are_old = state == MODULE_TREE_MISSING && has_modules_of_any_kernel(root);
+	return (struct kvm_verdict){
+		.cause = cause_of_module(state),
+		.module = module,
+		.is_container = is_container(root),
+		.is_monolithic = !host_exists(root, "proc/modules") && state != MODULE_LOADABLE,
+		.modules_are_old = state == MODULE_TREE_MISSING && has_modules_of_any_kernel(root),
+	};
 }
 
 /* Why the kernel has no KVM to offer: the CPU, the firmware, the module, or only the node. */
@@ -98,49 +77,16 @@ static struct kvm_verdict why_no_kvm(const struct host_root *root, int error)
 		verdict.is_blind = true;
 		return verdict;
 	}
-	verdict.module = cpu.module;
+	if (cpu.is_supported && !cpu.is_disabled) {
+		verdict = kvm_module_verdict(root, cpu.module, module_state(root, cpu.module));
+		verdict.error = error;
+	} else {
+		verdict.cause = cpu.is_disabled ? KVM_CAUSE_DISABLED_BY_FIRMWARE
+						: KVM_CAUSE_NO_CPU_SUPPORT;
+	}
 	verdict.is_x86 = cpu.is_x86;
 	verdict.is_guest = cpu.is_guest;
-	if (cpu.is_disabled)
-		verdict.cause = KVM_CAUSE_DISABLED_BY_FIRMWARE;
-	else if (!cpu.is_supported)
-		verdict.cause = KVM_CAUSE_NO_CPU_SUPPORT;
-	else
-		look_for_module(root, &verdict);
 	return verdict;
-}
-
-/* Whether this user is in the group by the user database, whatever this session has. */
-static bool database_has_user_in_group(gid_t gid)
-{
-	const struct passwd *user = getpwuid(getuid());
-	cleanup_free gid_t *groups = NULL;
-	int count = GROUPS_MAX;
-
-	if (!user)
-		return false;
-	groups = calloc(GROUPS_MAX, sizeof(*groups));
-	if (!groups || getgrouplist(user->pw_name, user->pw_gid, groups, &count) < 0)
-		return false;
-	while (count > 0) {
-		if (groups[--count] == gid)
-			return true;
-	}
-	return false;
-}
-
-static bool session_has_group(gid_t gid)
-{
-	cleanup_free gid_t *groups = calloc(GROUPS_MAX, sizeof(*groups));
-	int count = groups ? getgroups(GROUPS_MAX, groups) : 0;
-
-	if (getegid() == gid)
-		return true;
-	while (count > 0) {
-		if (groups[--count] == gid)
-			return true;
-	}
-	return false;
 }
 
 /* Only for this host: who may open its node depends on who asks. */
@@ -157,7 +103,7 @@ static struct kvm_verdict why_no_access(const struct host_root *root, const stru
 	/* The mount option nodev and security modules refuse with the same error, but only open(). */
 	verdict.is_mode_enough = faccessat(root->fd, "dev/kvm", R_OK | W_OK, AT_EACCESS) == 0;
 	if (!verdict.is_mode_enough && (st->st_mode & 0060) == 0060 &&
-	    !session_has_group(st->st_gid) && database_has_user_in_group(st->st_gid))
+	    !account_process_has_group(st->st_gid) && account_database_has_group(st->st_gid))
 		verdict.cause = KVM_CAUSE_GROUP_NOT_ACTIVE;
 	return verdict;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "host/kvm_cause.h"
+#include "host/module.h"
 
 /*
  * Opens /dev/kvm and asks it for its API version and for a VM, which is released at once; where
@@ -20,3 +21,10 @@ struct kvm_verdict kvm_device_probe(const struct host_root *root);
  */
 int kvm_device_check_extensions(const struct host_root *root, const int *extensions, size_t count,
 				int *ret_values) must_check;
+
+/*
+ * Why there is no KVM as far as its module tells, which is in this state: for the module that
+ * drives this CPU, where /sys shows no KVM. One that is loaded found no hardware.
+ */
+struct kvm_verdict kvm_module_verdict(const struct host_root *root, const char *module,
+				      enum module_state state);

@@ -46,6 +46,18 @@ static bool is_wsl(const struct host_root *root)
 	       strcasestr(release, "microsoft");
 }
 
+/* The kernel's own number of the first PID namespace (PROC_PID_INIT_INO since Linux 3.8). */
+static bool is_in_first_pid_namespace(const struct host_root *root)
+{
+	char target[64];
+	ssize_t length = readlinkat(root->fd, "proc/self/ns/pid", target, sizeof(target) - 1);
+
+	if (length < 0)
+		return false;
+	target[length] = '\0';
+	return strcmp(target, "pid:[4026531836]") == 0;
+}
+
 enum surroundings surroundings_container(const struct host_root *root,
 					 char ret_name[static SURROUNDINGS_NAME_SIZE])
 {
@@ -57,7 +69,8 @@ enum surroundings surroundings_container(const struct host_root *root,
 		return inside(ret_name, name);
 	if (host_exists(root, "run/.containerenv"))
 		return inside(ret_name, "podman");
-	if (host_exists(root, ".dockerenv"))
+	/* It is found on machines, too, whose file system was made from an image. */
+	if (host_exists(root, ".dockerenv") && !(root->real && is_in_first_pid_namespace(root)))
 		return inside(ret_name, "docker");
 	if (is_wsl(root))
 		return inside(ret_name, "wsl");

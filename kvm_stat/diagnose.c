@@ -60,7 +60,7 @@ static char *explain_missing(enum source_kind kind, int error)
 			    source_name(kind), file_system(kind), file_system(kind),
 			    file_system(kind), kind == SOURCE_DEBUGFS ? "debug" : "tracing");
 	return line("cannot use %s: it has nothing of KVM: the kvm module is not loaded: try "
-		    "\"modprobe kvm_intel\" or \"modprobe kvm_amd\"",
+		    "\"kvm-modprobe\" as root",
 		    source_name(kind));
 }
 

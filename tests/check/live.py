@@ -206,7 +206,7 @@ class Live(launcher.TestCase):
         result = self.check(kvm=None)
         self.assertEqual(result.returncode, 1)
         self.assertIn(b'FAIL    kvm             module-not-loaded: the module kvm_intel is not '
-                      b'loaded; run "modprobe kvm_intel" as root\n', result.stdout)
+                      b'loaded; run "kvm-modprobe" as root\n', result.stdout)
 
     def test_node(self):
         for mode, gid, verdict, cause in ((0o666, 0, "PASS", "ok"),

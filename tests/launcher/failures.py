@@ -145,7 +145,7 @@ IN_CONTAINER = os.path.exists("/run/.containerenv") or (
     (os.path.exists("/.dockerenv") or os.path.exists("/run/systemd/container")))
 GROUP_OF_CONTAINER = ("start the container with the device's group, as with "
                       '"--group-add keep-groups" or its number')
-RULE = ('the device rule has not been applied: run "udevadm trigger --sysname-match=kvm" as root')
+RULE = 'the device rule has not been applied: run "kvm-device apply" as root'
 SECURITY = ("its mode would allow it: look for the mount option nodev, and for SELinux or AppArmor "
             "in the audit log")
 ACCESS = [
