@@ -69,11 +69,13 @@ enum surroundings surroundings_container(const struct host_root *root,
 		return inside(ret_name, name);
 	if (host_exists(root, "run/.containerenv"))
 		return inside(ret_name, "podman");
-	/* It is found on machines, too, whose file system was made from an image. */
-	if (host_exists(root, ".dockerenv") && !(root->real && is_in_first_pid_namespace(root)))
-		return inside(ret_name, "docker");
 	if (is_wsl(root))
 		return inside(ret_name, "wsl");
+	/* Docker's file is found on machines, too, whose file system was made from an image. */
+	if (root->real && is_in_first_pid_namespace(root))
+		return SURROUNDINGS_NONE;
+	if (host_exists(root, ".dockerenv"))
+		return inside(ret_name, "docker");
 	by_environment = container_by_environment(root, ret_name);
 	/* With systemd as process 1, no /run/systemd/container means none. */
 	if (by_environment == SURROUNDINGS_UNKNOWN && host_exists(root, "run/systemd/system"))
