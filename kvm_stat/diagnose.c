@@ -74,10 +74,12 @@ static char *explain_counting(const struct host_root *root, const struct source_
 		return line("cannot count tracepoints: %s", strerror(-error->error));
 	if (geteuid() != 0 && kernel_perf_paranoid(root, &level) == 0 && level >= 1)
 		return line("cannot count tracepoints: %s: /proc/sys/kernel/perf_event_paranoid is "
-			    "%d: run as root, or with CAP_PERFMON",
-			    strerror(-error->error), level);
+			    "%d: run as root, or with %s",
+			    strerror(-error->error), level,
+			    level >= 3 ? "CAP_SYS_ADMIN" : "CAP_PERFMON");
+	/* Level 3 is of Debian's kernels, where CAP_PERFMON does not count. */
 	return line("cannot count tracepoints: %s: perf_event_open(2) needs CAP_PERFMON (or "
-		    "CAP_SYS_ADMIN before Linux 5.8)",
+		    "CAP_SYS_ADMIN before Linux 5.8, or where perf_event_paranoid is 3)",
 		    strerror(-error->error));
 }
 
