@@ -26,16 +26,11 @@ static int print_line(FILE *stream, const char *format, ...) printf_like(2, 3) m
 static int print_line(FILE *stream, const char *format, ...)
 {
 	cleanup_free char *clean = NULL;
-	cleanup_free char *text = NULL;
 	va_list args;
-	int r;
 
 	va_start(args, format);
-	r = vasprintf(&text, format, args);
+	clean = text_format_clean(format, args);
 	va_end(args);
-	if (r < 0)
-		text = NULL;
-	clean = text ? text_clean(text) : NULL;
 	if (!clean)
 		return -ENOMEM;
 	fprintf(stream, "%s\n", clean);

@@ -39,14 +39,10 @@ static void print_message(const char *level, const char *format, va_list args)
 
 static void print_message(const char *level, const char *format, va_list args)
 {
-	cleanup_free char *text = NULL;
-	cleanup_free char *clean = NULL;
+	cleanup_free char *clean = text_format_clean(format, args);
 	cleanup_free char *line = NULL;
 	const char *message = "out of memory";
 
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
-	clean = text ? text_clean(text) : NULL;
 	if (clean && asprintf(&line, "%s%s", level, clean) >= 0)
 		message = line;
 	else

@@ -158,6 +158,15 @@ char *text_format(const char *format, ...)
 	return text;
 }
 
+char *text_format_clean(const char *format, va_list args)
+{
+	cleanup_free char *text = NULL;
+
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL; /* is undefined then */
+	return text ? text_clean(text) : NULL;
+}
+
 /* How a character has to be written for the shell. */
 enum quoting { QUOTING_NONE, QUOTING_SINGLE, QUOTING_ESCAPED };
 

@@ -2,6 +2,7 @@
 /* Text that guests, users or the kernel control, made safe for terminals and CSV. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -41,6 +42,9 @@ int text_csv_write(FILE *stream, const char *text) must_check;
 
 /* As asprintf(): the formatted text, to be freed, or NULL without memory. */
 char *text_format(const char *format, ...) printf_like(1, 2) must_check;
+
+/* As vasprintf(), cleaned as by text_clean(): memory to be freed, or NULL without memory. */
+char *text_format_clean(const char *format, va_list args) printf_like(1, 0) must_check;
 
 /*
  * A copy of `text` as a word for the shell: as it is when it is harmless, else quoted. Bytes that

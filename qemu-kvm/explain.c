@@ -15,16 +15,11 @@ static int print_line(const char *label, const char *format, ...) printf_like(2,
 static int print_line(const char *label, const char *format, ...)
 {
 	cleanup_free char *clean = NULL;
-	cleanup_free char *text = NULL;
 	va_list args;
-	int r;
 
 	va_start(args, format);
-	r = vasprintf(&text, format, args);
+	clean = text_format_clean(format, args);
 	va_end(args);
-	if (r < 0)
-		text = NULL;
-	clean = text ? text_clean(text) : NULL;
 	if (!clean)
 		return -ENOMEM;
 	printf("%s: %s\n", label, clean);
