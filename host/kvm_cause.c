@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "host/account.h"
 #include "host/text.h"
 
 static const char *const names[] = {
@@ -34,20 +35,8 @@ const char *kvm_cause_name(enum kvm_cause cause)
 /* What the kernel shows for users and groups that this user namespace does not have. */
 #define OVERFLOW_ID 65534
 
-/* A user's or group's name, to be freed; its number where it has none. */
-static char *user_name(uid_t uid)
-{
-	const struct passwd *entry = getpwuid(uid);
-
-	return entry ? strdup(entry->pw_name) : text_format("%u", (unsigned int)uid);
-}
-
-static char *group_name(gid_t gid)
-{
-	const struct group *entry = getgrgid(gid);
-
-	return entry ? strdup(entry->gr_name) : text_format("%u", (unsigned int)gid);
-}
+/* Verdicts about access are of this host, whose names the C library knows. */
+static const struct host_root here = {.fd = -1, .real = true};
 
 /* Whether "usermod -aG" could put this user into the group of the device. */
 static bool can_join_group(const struct kvm_verdict *verdict)
@@ -119,9 +108,9 @@ static const char *advise_access(const struct kvm_verdict *verdict)
 
 static char *describe_access(const struct kvm_verdict *verdict)
 {
-	cleanup_free char *user = user_name(geteuid());
-	cleanup_free char *owner = user_name(verdict->uid);
-	cleanup_free char *group = group_name(verdict->gid);
+	cleanup_free char *user = account_user_name(&here, geteuid());
+	cleanup_free char *owner = account_user_name(&here, verdict->uid);
+	cleanup_free char *group = account_group_name(&here, verdict->gid);
 	unsigned int mode = verdict->mode & 07777;
 
 	if (!user || !owner || !group)
