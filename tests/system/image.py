@@ -39,13 +39,14 @@ PACKAGES = (
     "libncursesw6", "libtraceevent1", "libpcre2-8-0", "libudev1", "libinih1", "libkmod2",
     "libjson-c5", "libbpf1", "libcap-ng0",
     # what the jobs use
-    "qemu-system-x86", "logrotate")
+    "qemu-system-x86", "logrotate", "acl", "libvirt-daemon-system", "libvirt-clients")
 MASKED_UNITS = (
     # what has nothing to do here, or would at the jump of a restored machine's clock
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "logrotate.timer",
     "e2scrub_all.timer", "fstrim.timer", "systemd-tmpfiles-clean.timer",
     "systemd-firstboot.service", "ldconfig.service", "systemd-hwdb-update.service",
     "systemd-update-utmp.service", "getty@tty1.service", "serial-getty@ttyS0.service")
+DISABLED_UNITS = ("libvirt*", "virt*")  # the jobs that use them start them
 
 # One virtual CPU: in QEMU's TCG a nested guest beside another CPU loses interrupts and hangs (it
 # shows in one of twenty runs). No AES or SSSE3, which would only lengthen the kernel's self-tests.
@@ -302,6 +303,9 @@ def _configure(tree):
     _link("../job-agent.service", f"{units}/multi-user.target.wants/job-agent.service")
     for unit in MASKED_UNITS:
         _link("/dev/null", f"{units}/{unit}")
+    for pattern in DISABLED_UNITS:
+        for link in glob.glob(f"{units}/*.wants/{pattern}"):
+            os.unlink(link)
     _write(f"{tree}/etc/hostname", "machine\n")
     _write(f"{tree}/etc/hosts", "127.0.0.1 localhost machine\n")
     _write(f"{tree}/etc/fstab", "")

@@ -76,9 +76,12 @@ class Job:
 class Boot:
     """How the machine starts: its state restored, or from power on with what is given here."""
 
-    def __init__(self, kernel_arguments=None, cpu=None, cpus=1):
-        self.is_cold = kernel_arguments is not None or cpu is not None or cpus != 1
+    def __init__(self, kernel_arguments=None, cpu=None, cpus=1, before_boot=False):
+        self.is_cold = (kernel_arguments is not None or cpu is not None or cpus != 1
+                        or before_boot)
         self.kernel_arguments = kernel_arguments or ""
+        if before_boot:
+            self.kernel_arguments += " machine.before_boot"
         self.cpu = cpu or image.CPU
         self.cpus = cpus
 

@@ -117,15 +117,23 @@ class _Result(unittest.TextTestResult):
             self._note(test, "failed")
 
 
-def main(controls):
-    """Runs the tests, under the control that $CONTROL names."""
+def main(controls, before_boot=None):
+    """Runs the tests, under the control that $CONTROL names. before_boot(): changes the machine
+    before its systemd starts, and so do the controls then; it needs machine's --before-boot.
+    """
+    if sys.argv[1:] == ["before-boot"]:
+        before_boot()
+        if CONTROL:
+            controls[CONTROL].change()
+        return
     suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     tests = [test for group in suite for test in group]
     names = [test.id().rpartition(".")[2] for test in tests]
     chosen = os.environ.get("TESTS")
     if CONTROL:
         control = controls[CONTROL]
-        control.change()
+        if not before_boot:
+            control.change()
         fails = names if control.fails is ALL else control.fails
         assert set(fails) <= set(names), fails
         suite = unittest.TestSuite(t for t, n in zip(tests, names) if n in fails)
