@@ -187,7 +187,8 @@ static int explain_other(int error, const char *step, struct verdict *verdict)
 		advice = "it does not fit to the running kernel; reinstall the kernel's modules, "
 			 "or reboot";
 	else if (error == -EINVAL)
-		advice = "look for bad options in modprobe.d and in the kernel's log";
+		advice = "its options in modprobe.d are bad or its file is damaged; the kernel's "
+			 "log may tell";
 	return set(verdict, OUTCOME_OTHER,
 		   text_format("%s: the module %s cannot be loaded: %s; %s",
 			       outcome_name(OUTCOME_OTHER), step, strerror(-error), advice));

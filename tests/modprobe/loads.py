@@ -133,7 +133,8 @@ class Failures(TestCase):
                 ("EBUSY", 11, "busy", "VirtualBox"),
                 ("ENOEXEC", 1, "other", "the module kvm_intel cannot be loaded: Exec format"),
                 ("ENOENT", 1, "other", "does not fit to the running kernel"),
-                ("EINVAL", 1, "other", "Invalid argument; look for bad options"),
+                ("EINVAL", 1, "other", "Invalid argument; its options in modprobe.d are bad "
+                 "or its file is damaged"),
                 ("ENOMEM", 1, "other", "kernel's log")):
             with self.subTest(answer):
                 self.host.modules()
