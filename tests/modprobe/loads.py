@@ -108,7 +108,8 @@ class Loads(TestCase):
         self.host.misc("kvm")
         for name in KVM:
             launcher.write(f"/sys/module/{name}/initstate", "live\n")
-        self.assert_fails("EEXIST", 11, "busy", "hypervisor", args=["kvm_amd"], loads=["kvm_amd"])
+        self.assert_fails("EEXIST", 11, "busy", "KVM is there by the module kvm_intel",
+                          args=["kvm_amd"], loads=["kvm_amd"])
 
     def test_json(self):
         status, out, err, _ = self.load("--json", answer="vhost_net=ENOKEY")
