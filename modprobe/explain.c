@@ -174,6 +174,23 @@ static int explain_hardware(const struct host_root *root, struct verdict *verdic
 	return set_shared(root, verdict, OUTCOME_NO_CPU_SUPPORT, KVM_CAUSE_NO_CPU_SUPPORT);
 }
 
+/* Of x86's two the kernel has one at a time; without the other it is somebody else. */
+static int explain_busy(const struct host_root *root, struct verdict *verdict)
+{
+	static const char *const vendors[] = {"kvm_intel", "kvm_amd"};
+	size_t i;
+
+	for (i = 0; i < array_size(vendors); i++) {
+		if (strcmp(vendors[i], verdict->module) != 0 && kernel_has_module(root, vendors[i]))
+			return set(verdict, OUTCOME_BUSY,
+				   text_format("%s: KVM is there by the module %s, which excludes "
+					       "%s; unload that one first",
+					       outcome_name(OUTCOME_BUSY), vendors[i],
+					       verdict->module));
+	}
+	return set_shared(root, verdict, OUTCOME_BUSY, KVM_CAUSE_BUSY);
+}
+
 static int explain_other(int error, const char *step, struct verdict *verdict)
 {
 	const char *advice = "the kernel's log may tell more";
@@ -187,7 +204,8 @@ static int explain_other(int error, const char *step, struct verdict *verdict)
 		advice = "it does not fit to the running kernel; reinstall the kernel's modules, "
 			 "or reboot";
 	else if (error == -EINVAL)
-		advice = "look for bad options in modprobe.d and in the kernel's log";
+		advice = "its options in modprobe.d are bad or its file is damaged; the kernel's "
+			 "log may tell";
 	return set(verdict, OUTCOME_OTHER,
 		   text_format("%s: the module %s cannot be loaded: %s; %s",
 			       outcome_name(OUTCOME_OTHER), step, strerror(-error), advice));
@@ -231,7 +249,7 @@ int explain_failure(const struct host_root *root, const char *modules_dir, int e
 		return explain_other(error, module, verdict);
 	case -EBUSY:
 		if (module_is_kvm(module))
-			return set_shared(root, verdict, OUTCOME_BUSY, KVM_CAUSE_BUSY);
+			return explain_busy(root, verdict);
 		return explain_other(error, module, verdict);
 	default:
 		return explain_other(error, module, verdict);

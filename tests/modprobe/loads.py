@@ -108,7 +108,8 @@ class Loads(TestCase):
         self.host.misc("kvm")
         for name in KVM:
             launcher.write(f"/sys/module/{name}/initstate", "live\n")
-        self.assert_fails("EEXIST", 11, "busy", "hypervisor", args=["kvm_amd"], loads=["kvm_amd"])
+        self.assert_fails("EEXIST", 11, "busy", "KVM is there by the module kvm_intel",
+                          args=["kvm_amd"], loads=["kvm_amd"])
 
     def test_json(self):
         status, out, err, _ = self.load("--json", answer="vhost_net=ENOKEY")
@@ -133,7 +134,8 @@ class Failures(TestCase):
                 ("EBUSY", 11, "busy", "VirtualBox"),
                 ("ENOEXEC", 1, "other", "the module kvm_intel cannot be loaded: Exec format"),
                 ("ENOENT", 1, "other", "does not fit to the running kernel"),
-                ("EINVAL", 1, "other", "Invalid argument; look for bad options"),
+                ("EINVAL", 1, "other", "Invalid argument; its options in modprobe.d are bad "
+                 "or its file is damaged"),
                 ("ENOMEM", 1, "other", "kernel's log")):
             with self.subTest(answer):
                 self.host.modules()
