@@ -93,7 +93,8 @@ def install_ours(work):
 def build_variants(work, spec):
     spec, count = re.subn(r"^%prep$.*?^%pre$", lambda _: (
         f"%install\ncp -a {work}/tree/. %{{buildroot}}\n"
-        f"cp {work}/second-tree/*.md {work}/second-tree/COPYING .\n\n%pre"), spec, flags=re.M | re.S)
+        f"cp {work}/second-tree/*.md {work}/second-tree/COPYING .\n\n%pre"), spec,
+                          flags=re.M | re.S)
     assert count == 1
     for name, (pattern, replacement) in VARIANTS.items():
         variant, count = re.subn(pattern, replacement, spec, flags=re.M)

@@ -76,7 +76,7 @@ def stand_ins(programs):
     loader = next(path for path in others if os.path.basename(path).startswith("ld-"))
     applets = "cat cut echo grep mkdir rm rmdir sed sh true".split()
     return [
-        StandIn("base", ("AutoReqProv: no", "Provides: /bin/sh"),
+        StandIn("base", ("AutoReqProv: no", "Provides: /bin/sh coreutils grep sed"),
                 files={"/etc/group": "root:x:0:\n", "/etc/passwd": "root:x:0:0:root:/:/bin/sh\n"},
                 copies=("/usr/bin/busybox",), configs=("/etc/group", "/etc/passwd"),
                 links={"/bin": "usr/bin", "/sbin": "usr/sbin", "/lib": "usr/lib",
