@@ -42,10 +42,9 @@ def run(*command, **options):
     subprocess.run(command, check=True, **options)
 
 
-def package(tree, output):
-    # A source package is on its own, also below a git tree.
-    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": os.path.dirname(tree)}
-    run("scripts/package", "-o", output, "rpm", cwd=tree, env=environment)
+def package(tree, output, umask=0o022, **environment):
+    run("scripts/package", "-o", output, "rpm", cwd=tree, umask=umask,
+        env={**os.environ, **environment})
 
 
 def find(directory, pattern):
@@ -66,13 +65,16 @@ def rpmbuild(work, name, spec, *options):
 
 
 def build_twice(source, work):
-    """From the tree, and from what the source package of that holds. Returns the spec."""
+    """From the tree, and elsewhere from what the source package of that holds, without git and
+    with other settings. Returns the spec.
+    """
     package(source, f"{work}/first")
     run("rpm", "-i", "-D", f"_topdir {work}/source", *find(f"{work}/first", "*.src.rpm"))
     os.makedirs(f"{work}/second-tree")
     run("tar", "-xf", *find(f"{work}/source/SOURCES", "*.tar.gz"), "-C", f"{work}/second-tree",
         "--strip-components=1")
-    package(f"{work}/second-tree", f"{work}/second")
+    package(f"{work}/second-tree", f"{work}/second", umask=0o077, TZ="Asia/Tokyo",
+            GIT_CEILING_DIRECTORIES=work)
     with open(f"{work}/source/SPECS/qemu-kvm.spec", encoding="utf-8") as f:
         return f.read()
 
