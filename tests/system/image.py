@@ -39,7 +39,7 @@ PACKAGES = (
     "libncursesw6", "libtraceevent1", "libpcre2-8-0", "libudev1", "libinih1", "libkmod2",
     "libjson-c5", "libbpf1", "libcap-ng0",
     # what the jobs use
-    "qemu-system-x86", "logrotate", "acl", "libvirt-daemon-system", "libvirt-clients")
+    "qemu-system-x86", "logrotate", "acl", "libvirt-daemon-system", "libvirt-clients", "rpm")
 MASKED_UNITS = (
     # what has nothing to do here, or would at the jump of a restored machine's clock
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "logrotate.timer",
@@ -54,8 +54,11 @@ CPU = "qemu64,+svm,+npt,+rdrand"
 MACHINE = ("-nodefaults", "-no-user-config", "-accel", "tcg,thread=single", "-machine",
            "pc,hpet=off", "-smp", "1", "-m", "1024", "-display", "none", "-no-reboot",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4")
+# A timer that ticks on its own (nohz, highres): should a nested guest cost the machine an interrupt,
+# a timer that has to be set anew each time would let it sleep for ever.
 KERNEL_ARGUMENTS = ("console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr "
-                    "no_timer_check tsc=reliable apparmor=0 audit=0 systemd.show_status=0")
+                    "no_timer_check tsc=reliable nohz=off highres=off apparmor=0 audit=0 "
+                    "systemd.show_status=0")
 BUILD_SECONDS_MAX = 180  # from power on to the state
 READY = b"machine: ready"
 
@@ -303,6 +306,10 @@ def _configure(tree):
     _link("../job-agent.service", f"{units}/multi-user.target.wants/job-agent.service")
     for unit in MASKED_UNITS:
         _link("/dev/null", f"{units}/{unit}")
+    # They find nothing on this machine and take most of a daemon-reload.
+    for path in glob.glob(f"{tree}/usr/lib/systemd/system-generators/*") + glob.glob(
+            f"{tree}/lib/systemd/system-generators/*"):
+        _link("/dev/null", f"{tree}/etc/systemd/system-generators/{os.path.basename(path)}")
     for pattern in DISABLED_UNITS:
         for link in glob.glob(f"{units}/*.wants/{pattern}"):
             os.unlink(link)
