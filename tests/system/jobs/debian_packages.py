@@ -99,10 +99,6 @@ class Packages(unittest.TestCase):
         # The image leaves documents out, which dpkg would miss.
         for path in glob.glob("/etc/dpkg/dpkg.cfg.d/*"):
             job.write(path, re.sub("(?m)^path-exclude=.*$", "", job.read(path)))
-        # They are half of a daemon-reload, which each package asks for, and none is needed here.
-        os.makedirs("/etc/systemd/system-generators", exist_ok=True)
-        for path in glob.glob("/usr/lib/systemd/system-generators/*"):
-            os.symlink("/dev/null", f"/etc/systemd/system-generators/{os.path.basename(path)}")
         os.mkdir(NEW)
         for path in debs(OLD):
             repack(path, f"{NEW}/{os.path.basename(path)}", make_newer)
