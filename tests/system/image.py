@@ -54,8 +54,8 @@ CPU = "qemu64,+svm,+npt,+rdrand"
 MACHINE = ("-nodefaults", "-no-user-config", "-accel", "tcg,thread=single", "-machine",
            "pc,hpet=off", "-smp", "1", "-m", "1024", "-display", "none", "-no-reboot",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4")
-# A timer that ticks on its own (nohz, highres): should a nested guest cost the machine an interrupt,
-# a timer that has to be set anew each time would let it sleep for ever.
+# A timer that ticks on its own (nohz, highres): should a nested guest cost the machine an
+# interrupt, a timer that has to be set anew each time would let it sleep for ever.
 KERNEL_ARGUMENTS = ("console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr "
                     "no_timer_check tsc=reliable nohz=off highres=off apparmor=0 audit=0 "
                     "systemd.show_status=0")

@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds packages whose units the job unit_scriptlets installs, updates and removes.
+
+usage: unit_packages.py MACROS DIRECTORY
+
+Every package comes in four flavours: DIRECTORY/ours with the macros of MACROS, DIRECTORY/systemd
+with what systemd's own macros do, DIRECTORY/naive with what comes to mind first, and DIRECTORY/none
+without scriptlets.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SCRIPTLETS = {}
+# systemd's macros of Fedora, for which a package's first installation is a unit's.
+SCRIPTLETS["systemd"] = {
+    "post": "[ $1 -ne 1 ] || systemctl --no-reload preset {units} || :",
+    "preun": "[ $1 -ne 0 ] || systemctl --no-reload disable --now {units} || :",
+    "postun": "[ $1 -lt 1 ] || {{ systemctl daemon-reload; systemctl try-restart {services}; }}"
+              " || :",
+}
+
+SCRIPTLETS["naive"] = {
+    "post": "systemctl preset {units} && systemctl restart {services}",
+    "preun": "systemctl disable --now {units}",
+}
+
+UNITS = {
+    "socket": "[Socket]\nListenStream=/run/{name}.socket\n[Install]\nWantedBy=sockets.target\n",
+    # The version in the command tells whether systemd has read the unit again.
+    "service": "[Service]\nExecStart=/usr/bin/demo-daemon {name} {version}\n{more}"
+               "[Install]\nWantedBy=multi-user.target\n{install}",
+}
+RELOAD = "ExecReload=/usr/bin/demo-daemon --reload {name} {version}\n"
+
+# rpm waits in this %post for as long as there is /run/block.
+BLOCK = "%post\n[ ! -e /run/block ] || : >/run/blocks\n" \
+    "while [ -e /run/block ]; do sleep 0.1; done\nrm -f /run/blocks"
+
+PACKAGES = [
+    # name, version, units with their classes, more of the spec, forced flavour
+    ("demo", 1, "demo.socket=keep demo.service=restart"),
+    ("demo", 2, "demo.socket=keep demo.service=restart extra.service=restart"),
+    ("demo-config", 1, "demo.service=other-restart"),
+    ("demo-config", 2, "demo.service=other-restart"),
+    ("split", 1, "main.service=restart proxy.service=restart proxy-tls.service=restart"),
+    ("split", 2, "main.service=restart", "Requires: split-proxy"),
+    ("split-proxy", 2, "proxy.service=restart proxy-tls.service=restart"),
+    ("old", 1, "renamed.service=restart renamed-tls.service=restart"),
+    ("new", 2, "renamed.service=restart renamed-tls.service=restart", "Obsoletes: old < 2"),
+    ("foreign", 1, "foreign.service=restart foreign-tls.service=restart", "", "systemd"),
+    ("native", 2, "foreign.service=restart foreign-tls.service=restart", "Obsoletes: foreign < 2"),
+    ("logd", 1, "logd.socket=keep logd.service=reload"),
+    ("logd", 2, "logd.socket=keep logd.service=reload"),
+    ("stubborn", 1, "stubborn.service=reload"),
+    ("stubborn", 2, "stubborn.service=reload"),
+    ("boot", 1, "boot.service=keep"),
+    ("boot", 2, "boot.service=keep"),
+    ("fewer", 1, "fewer.service=restart dropped.service=restart"),
+    ("fewer", 2, "fewer.service=restart"),
+    ("victim", 1, "victim.service=restart victim-off.service=restart",
+     BLOCK),
+    ("victim", 2, "victim.service=restart victim-off.service=restart late.service=restart",
+     BLOCK),
+]
+
+
+def unit_file(unit, version):
+    name, _, kind = unit.partition(".")
+    return UNITS[kind].format(
+        name=name, version=version,
+        more=RELOAD.format(name=name, version=version) if name in ("demo", "logd") else "",
+        install="Also=demo.socket\n" if unit == "demo.service" else "")
+
+
+def scriptlets(flavour, table):
+    if flavour == "ours":
+        return "".join(f"%{name}\n%qemu_kvm_units_{name} {table}\n"
+                       for name in ("pre", "preun", "postun", "posttrans"))
+    units = [entry.partition("=")[0] for entry in table.split()]
+    services = [unit for unit in units if unit.endswith(".service")]
+    return "".join(
+        f"%{name}\n{text.format(units=' '.join(units), services=' '.join(services))}\n"
+        for name, text in SCRIPTLETS.get(flavour, {}).items())
+
+
+def spec(name, version, table, more, flavour, macros):
+    own = [unit for unit, _, kind in (entry.partition("=") for entry in table.split())
+           if not kind.startswith("other-")]
+    # A %post of the package's own is all it has besides, so that names do not collide.
+    text = scriptlets(flavour, table)
+    if more.startswith("%post"):
+        text = text.replace("%post\n", more + "\n") if "%post\n" in text else text + more + "\n"
+        more = ""
+    files = "".join(f"%{{_unitdir}}/{unit}\n" for unit in own) or "/etc/demo.conf\n"
+    install = "".join(
+        f"cat >%{{buildroot}}%{{_unitdir}}/{unit} <<'END'\n{unit_file(unit, version)}END\n"
+        for unit in own)
+    if not own:
+        install = f"mkdir %{{buildroot}}/etc; echo {version} >%{{buildroot}}/etc/demo.conf\n"
+    return f"""%define _unitdir /usr/lib/systemd/system
+%{{load:{macros}}}
+Name: {name}
+Version: {version}
+Release: 1
+Summary: Units to test scriptlets with
+License: GPL-2.0-or-later
+BuildArch: noarch
+{more}
+%description
+Units to test scriptlets with.
+%install
+mkdir -p %{{buildroot}}%{{_unitdir}}
+{install}
+{text}
+%files
+{files}"""
+
+
+def build(macros, out):
+    with tempfile.TemporaryDirectory() as top:
+        specs = {}
+        for flavour in ("ours", *SCRIPTLETS, "none"):
+            specs[flavour] = []
+            for name, version, table, *rest in PACKAGES:
+                more, forced = [*rest, "", ""][:2]
+                path = f"{top}/{flavour}-{name}-{version}.spec"
+                with open(path, "w", encoding="ascii") as f:
+                    f.write(spec(name, version, table, more, forced or flavour, macros))
+                specs[flavour].append(path)
+        for flavour, paths in specs.items():
+            subprocess.run(
+                ["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {top}/{flavour}",
+                 "--define", "_build_id_links none", "--define", "__os_install_post %{nil}",
+                 *paths], check=True, stdin=subprocess.DEVNULL, env={**os.environ, "HOME": top})
+            shutil.copytree(f"{top}/{flavour}/RPMS/noarch", f"{out}/{flavour}")
+
+
+if __name__ == "__main__":
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+    build(*map(os.path.abspath, sys.argv[1:]))
