@@ -370,8 +370,8 @@ class Udevd(kvmtest.TestCase):
         for path in gates.values():
             os.mkfifo(path)
         device.write(RULES + "/10-gates.rules", "".join(
-            f'KERNEL=="kvm", ENV{{SYNTH_UUID}}{match}"0", PROGRAM="/bin/cat {gates[name]}"\n'
-            for name, match in (("theirs", "=="), ("ours", "!="))))
+            f'KERNEL=="kvm", ENV{{SYNTH_UUID}}=="{uuid}", PROGRAM="/bin/cat {gates[name]}"\n'
+            for name, uuid in (("theirs", "0"), ("ours", "*-*"))))
 
         def at_gate(name):
             with contextlib.suppress(OSError):  # nobody reads

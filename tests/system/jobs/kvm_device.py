@@ -437,7 +437,8 @@ class KvmDevice(kvmtest.TestCase):
         """It wakes up when the module comes, and ends when udevd is done."""
         gate = f"{self.directory}/gate"
         os.mkfifo(gate)
-        self.add_rule("10-gate.rules", f'KERNEL=="kvm", PROGRAM="/bin/cat {gate}"\n')
+        self.add_rule("10-gate.rules", f'SUBSYSTEM=="misc", KERNEL=="kvm", '
+                      f'PROGRAM="/bin/cat {gate}"\n')
         process = self.start("insider", "wait")
         runs = job.read(f"/proc/{process.pid}/schedstat")
         time.sleep(1.5)
