@@ -154,7 +154,7 @@ class Launcher(unittest.TestCase):
         job.unload_kvm()
         self.assertFalse(os.path.exists("/dev/kvm"))
         result = self.ask()
-        self.assert_refused(result, "module-not-loaded", "modprobe kvm_amd")
+        self.assert_refused(result, "module-not-loaded", 'run "kvm-modprobe" as root')
         self.assertFalse(job.has_module("kvm_amd"), "it was loaded unasked")
         self.assert_advice_helps(result)
 
@@ -163,7 +163,7 @@ class Launcher(unittest.TestCase):
         job.unload_kvm()
         self.make_node(0o660, 10, 232)
         result = self.ask()
-        self.assert_refused(result, "module-not-loaded", "modprobe kvm_amd")
+        self.assert_refused(result, "module-not-loaded", 'run "kvm-modprobe" as root')
         self.assert_advice_helps(result)
 
     def test_module_blacklisted(self):
@@ -198,7 +198,7 @@ class Launcher(unittest.TestCase):
         os.unlink("/dev/kvm")
         self.addCleanup(job.unload_kvm)
         result = self.ask()
-        self.assert_refused(result, "no-device-node", "udevadm trigger --sysname-match=kvm")
+        self.assert_refused(result, "no-device-node", '"kvm-device apply" as root')
         self.assert_advice_helps(result)
 
     def test_not_the_device(self):
