@@ -528,6 +528,6 @@ def old_ways():
 
 
 if __name__ == "__main__":
-    job.main({"no-rule": job.Control(no_rule, ("test_rule_alone", "test_rule_comes_behind_others",
-                                               "test_apply", "test_wait")),
+    job.main({"no-rule": job.Control(no_rule, (
+                  "test_rule_alone", "test_rule_comes_behind_others", "test_apply")),
               "old-ways": job.Control(old_ways, job.ALL)})
