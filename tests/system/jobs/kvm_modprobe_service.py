@@ -48,6 +48,7 @@ def show(unit, *names):
 def journal(unit=UNIT):
     """What the program of the unit has said since it was last started."""
     (invocation,) = show(unit, "InvocationID")
+    job.do("journalctl", "--sync")
     return job.do("journalctl", "--output", "cat", "--no-pager",
                   f"_SYSTEMD_INVOCATION_ID={invocation}")
 

@@ -76,7 +76,8 @@ class Service(kvmtest.TestCase):
         quicker = command.replace(" -s 10 ", " -s 0.5 ")
         assert command != quicker, command
         job.write(f"/run/systemd/system/{UNIT}.d/quick.conf",
-                  f"[Service]\nExecStart=\nExecStart={quicker}\nRestartSec=1\n")
+                  f"[Service]\nExecStart=\nExecStart={quicker}\nRestartSec=1\n"
+                  "[Unit]\nStartLimitIntervalSec=0\n")
         job.do("systemctl", "daemon-reload")
 
     def setUp(self):
