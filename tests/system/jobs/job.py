@@ -126,21 +126,20 @@ def main(controls, before_boot=None):
         if CONTROL:
             controls[CONTROL].change()
         return
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
-    tests = [test for group in suite for test in group]
-    names = [test.id().rpartition(".")[2] for test in tests]
-    chosen = os.environ.get("TESTS")
+    tests = {}
+    for group in unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]):
+        tests.update((test.id().rpartition(".")[2], test) for test in group)
+    expected = list(tests)
     if CONTROL:
         control = controls[CONTROL]
         if not before_boot:
             control.change()
-        fails = names if control.fails is ALL else control.fails
-        assert set(fails) <= set(names), fails
-        suite = unittest.TestSuite(t for t, n in zip(tests, names) if n in fails)
-    elif chosen:
-        suite = unittest.TestSuite(t for t, n in zip(tests, names) if n in chosen.split(","))
-    expected = [test.id().rpartition(".")[2] for test in suite]  # a suite forgets what has run
+        if control.fails is not ALL:
+            expected = control.fails
+    elif os.environ.get("TESTS"):
+        expected = os.environ["TESTS"].split(",")
+    suite = unittest.TestSuite(tests[name] for name in expected)
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=_Result).run(suite)
     with open(f"{OUTPUT}/results.json", "w", encoding="ascii") as f:
-        json.dump({"expected": expected, "tests": result.verdicts, "controls": list(controls)}, f)
+        json.dump({"expected": list(expected), "tests": result.verdicts, "controls": list(controls)}, f)
     sys.exit(0 if result.wasSuccessful() and result.testsRun else 1)
