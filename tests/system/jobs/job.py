@@ -128,7 +128,10 @@ def main(controls, before_boot=None):
         return
     tests = {}
     for group in unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]):
-        tests.update((test.id().rpartition(".")[2], test) for test in group)
+        for test in group:
+            name = test.id().rpartition(".")[2]
+            assert name not in tests, name
+            tests[name] = test
     expected = list(tests)
     if CONTROL:
         control = controls[CONTROL]
@@ -141,5 +144,6 @@ def main(controls, before_boot=None):
     suite = unittest.TestSuite(tests[name] for name in expected)
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=_Result).run(suite)
     with open(f"{OUTPUT}/results.json", "w", encoding="ascii") as f:
-        json.dump({"expected": list(expected), "tests": result.verdicts, "controls": list(controls)}, f)
+        json.dump({"expected": list(expected), "tests": result.verdicts,
+                   "controls": list(controls)}, f)
     sys.exit(0 if result.wasSuccessful() and result.testsRun else 1)
