@@ -198,7 +198,8 @@ import json, os, sys
 reports = json.loads(os.environ["REPORTS"])
 status, tests, *expected = reports[os.environ.get("CONTROL", "")]
 with open(os.environ["JOB_OUTPUT"] + "/results.json", "w") as f:
-    json.dump({"expected": expected[0] if expected else list(tests), "tests": tests, "controls": [name for name in reports if name]}, f)
+    json.dump({"expected": expected[0] if expected else list(tests), "tests": tests,
+               "controls": [name for name in reports if name]}, f)
 sys.exit(status)
 """
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The project on a host that was booted so that there is no KVM: launcher and loader name the cause,
-which is in $CAUSE here, and the boot is a good one.
+"""The project on a host that was booted so that there is no KVM: launcher and loader name the
+cause, which is in $CAUSE here, and the boot is a good one.
 """
 import json
 import os
