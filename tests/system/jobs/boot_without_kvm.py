@@ -56,7 +56,7 @@ class Boot(unittest.TestCase):
 
     def test_check(self):
         checks = json.loads(job.run("kvm-check", "--json").stdout)["checks"]
-        self.assertIn(CAUSE, [check.get("code") for check in checks])
+        self.assertIn(CAUSE, [check.get("cause") for check in checks])
 
     def test_good_boot(self):
         self.assertEqual("running\n", job.do("systemctl", "is-system-running"))
