@@ -8,6 +8,7 @@ for each control, every time on a fresh machine.
 import collections
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -81,6 +82,20 @@ def load_kvm():
 def unload_kvm():
     do("modprobe", "-r", "kvm_amd", "kvm")
     do("udevadm", "settle")
+
+
+def complaints(unit):
+    """What systemd finds wrong with the unit."""
+    result = run("systemd-analyze", "verify", "--man=no", unit)
+    text = result.stdout + result.stderr
+    return text or (f"status {result.returncode}" if result.returncode else "")
+
+
+def exposure(unit):
+    """How much the unit may do, as systemd counts it: 0 to 10."""
+    text = do("systemd-analyze", "security", "--no-pager", unit)
+    print(text.splitlines()[-1])
+    return float(re.search(r"Overall exposure level for \S+: ([\d.]+)", text)[1])
 
 
 class _Result(unittest.TextTestResult):
