@@ -112,7 +112,7 @@ void log_write_record(FILE *stream, const struct log_columns *columns, const str
 			fputs(csv ? "," : "         -", stream);
 			continue;
 		}
-		value = rate->kind == FIELD_GAUGE ? (int64_t)rate->total : rate->delta;
+		value = field_counts_up(rate->kind) ? rate->delta : (int64_t)rate->total;
 		if (csv)
 			fprintf(stream, ",%" PRId64, value);
 		else

@@ -8,10 +8,44 @@ static int64_t difference(const struct sample_row *now, const struct sample_row 
 {
 	uint64_t old = before ? before->value : 0;
 
-	if (now->kind == FIELD_GAUGE)
+	if (!field_counts_up(now->kind))
 		return before ? (int64_t)(now->value - old) : 0;
 	/* Sources only ever count up; should one fail to, that is no negative event. */
 	return now->value >= old ? (int64_t)(now->value - old) : 0;
+}
+
+/* Makes room for the distributions of one interval. */
+static int make_room(struct rates *rates, size_t count)
+{
+	struct distribution *grown;
+
+	if (count <= rates->interval_room)
+		return 0;
+	grown = reallocarray(rates->intervals, count, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	rates->intervals = grown;
+	rates->interval_room = count;
+	return 0;
+}
+
+/* Works out what a row's distribution was in the interval. */
+static void set_distributions(const struct rates *rates, const struct sample *now,
+			      const struct sample_row *row, const struct sample_row *before,
+			      struct rate *rate)
+{
+	const struct distribution *old = before ? sample_distribution(&rates->before, before)
+						: NULL;
+	struct distribution *interval;
+
+	rate->distribution = sample_distribution(now, row);
+	if (!rate->distribution)
+		return;
+	interval = &rates->intervals[row->distribution - 1];
+	*interval = *rate->distribution;
+	if (old)
+		distribution_subtract(interval, old);
+	rate->interval = interval;
 }
 
 int rates_update(struct rates *rates, struct sample *now)
@@ -23,6 +57,8 @@ int rates_update(struct rates *rates, struct sample *now)
 	if (!rows)
 		return -ENOMEM;
 	rates->rows = rows;
+	if (make_room(rates, now->distribution_count) < 0)
+		return -ENOMEM;
 	rates->count = now->count;
 	rates->first = rates->before.time_ns == 0;
 	rates->partial = now->partial;
@@ -41,11 +77,14 @@ int rates_update(struct rates *rates, struct sample *now)
 		*rate = (struct rate){.name = row->name,
 				      .parent = row->parent,
 				      .kind = row->kind,
+				      .unit = row->unit,
 				      .guest = row->guest,
+				      .thread = row->thread,
 				      .total = row->value,
 				      .delta = difference(row, before)};
 		if (rates->seconds > 0)
 			rate->per_second = (double)rate->delta / rates->seconds;
+		set_distributions(rates, now, row, before, rate);
 	}
 	swap = rates->before;
 	rates->before = *now;
@@ -65,6 +104,7 @@ void rates_done(struct rates *rates)
 {
 	sample_done(&rates->before);
 	free(rates->rows);
+	free(rates->intervals);
 	*rates = (struct rates){0};
 }
 

@@ -7,19 +7,27 @@
 struct rate {
 	const char *name, *parent; /* as in struct sample_row */
 	enum field_kind kind;
+	enum field_unit unit;
 	pid_t guest;
+	struct sample_thread thread;
 	uint64_t total;    /* since start or reset; a gauge's state */
 	int64_t delta;     /* since the sample before; negative for gauges only */
 	double per_second; /* delta by the time between both samples */
+	/* NULL when the row has none; both stay until the next rates_update(). */
+	const struct distribution *distribution; /* since start or reset */
+	const struct distribution *interval;     /* since the sample before */
 };
 
 struct rates {
 	struct rate *rows; /* in the order of sample_sort() */
 	size_t count;
-	double seconds;       /* between both samples; 0 with the first one */
-	bool first;           /* there was no sample before: all deltas are since start or reset */
-	bool partial;         /* as in struct sample */
-	struct sample before; /* owned by rates.c */
+	double seconds; /* between both samples; 0 with the first one */
+	bool first;     /* there was no sample before: all deltas are since start or reset */
+	bool partial;   /* as in struct sample */
+	/* Owned by rates.c: */
+	struct sample before;
+	struct distribution *intervals; /* of the rows that have a distribution */
+	size_t interval_room;
 };
 
 /*

@@ -218,9 +218,9 @@ void session_close(struct session *session)
 	rates_done(&session->rates);
 	guests_done(&session->guests);
 	field_filter_free(session->filter);
-	free(session->by_guest);
+	free(session->only);
 	session->filter = NULL;
-	session->by_guest = NULL;
+	session->only = NULL;
 	host_root_close(&session->root);
 }
 
@@ -340,11 +340,13 @@ int session_select_by_guest(struct session *session, const char *name)
 
 	if (name && !copy)
 		return -ENOMEM;
-	selection.by_guest = copy;
+	selection.by = copy ? BY_GUEST : BY_FIELD;
+	selection.only = copy;
 	r = apply_selection(session, &selection);
 	if (r == 0 && copy && !count_fields(session).fields) {
 		message_warning("%s cannot be told by guest", copy);
-		selection.by_guest = session->by_guest;
+		selection.by = session->only ? BY_GUEST : BY_FIELD;
+		selection.only = session->only;
 		r = apply_selection(session, &selection);
 		r = r < 0 ? r : -ENOENT;
 	}
@@ -352,8 +354,8 @@ int session_select_by_guest(struct session *session, const char *name)
 		free(copy);
 		return r;
 	}
-	free(session->by_guest);
-	session->by_guest = copy;
+	free(session->only);
+	session->only = copy;
 	return 0;
 }
 

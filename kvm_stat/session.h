@@ -15,8 +15,8 @@ struct session {
 	size_t source_count;
 	size_t unreadable[SESSION_SOURCES_MAX]; /* fields, as was said last */
 	struct field_filter *filter;            /* owned; NULL: no filter */
-	char *by_guest;                         /* owned; as selection.by_guest */
-	struct selection selection;             /* filter and by_guest point to the two above */
+	char *only;                             /* owned; as selection.only */
+	struct selection selection;             /* filter and only point to the two above */
 	struct guests guests;                   /* as of the last session_update_guests() */
 	int failure; /* -errno: a selection failed and the one before too */
 	struct sample sample;

@@ -20,12 +20,14 @@ struct selection {
 	const struct field_filter *filter; /* NULL: every field */
 	pid_t pid;                         /* 0: all guests; else the process of one */
 	bool children;                     /* also the exit reasons below their tracepoints */
-	/*
-	 * Not NULL: only the field of this name, one row for each guest. Otherwise one row for
-	 * each field.
-	 */
-	const char *by_guest;
-	bool fixed_rows; /* reasons without a name count as "(other)" instead of by number */
+	enum selection_by {
+		BY_FIELD, /* one row for each field */
+		BY_GUEST, /* one for each field and guest */
+		BY_VCPU,  /* one for each field and thread of a guest */
+	} by;
+	const char *only; /* not NULL: only the field of exactly this name, reasons included */
+	bool latency;     /* also how long exits take: rows of kvm_exit with a distribution */
+	bool fixed_rows;  /* reasons without a name count as "(other)" instead of by number */
 	/*
 	 * debugfs: read each guest's own files, so that the end of a guest costs only that guest's
 	 * last moments. Otherwise the kernel's sums are read, which is a hundred times cheaper with

@@ -174,8 +174,8 @@ static void select_fields(struct debugfs_source *debugfs, const struct selection
 	for (i = 0; i < debugfs->field_count; i++) {
 		struct stat_field *field = &debugfs->fields[i];
 
-		if (selection->by_guest) {
-			field->selected = strcmp(field->name, selection->by_guest) == 0;
+		if (selection->only) {
+			field->selected = strcmp(field->name, selection->only) == 0;
 			continue;
 		}
 		if (!field_filter_match(selection->filter, field->name))
@@ -248,13 +248,18 @@ static int debugfs_select(struct source *source, const struct selection *selecti
 	struct debugfs_source *debugfs = self(source);
 	struct stat st;
 
+	/* debugfs has no counters of single vCPUs. */
+	if (selection->by == BY_VCPU) {
+		*ret_error = (struct source_error){.error = -EOPNOTSUPP, .step = SOURCE_STEP_COUNT};
+		return -EOPNOTSUPP;
+	}
 	if (fstat(debugfs->kvm_fd, &st) < 0 || st.st_nlink == 0) {
 		*ret_error = (struct source_error){.error = -ENOENT, .step = SOURCE_STEP_FIND};
 		return -ENOENT;
 	}
 	debugfs->pid = selection->pid;
-	debugfs->by_guest = selection->by_guest != NULL;
-	debugfs->each_guest = selection->each_guest || selection->pid || selection->by_guest;
+	debugfs->by_guest = selection->by == BY_GUEST;
+	debugfs->each_guest = selection->each_guest || selection->pid || debugfs->by_guest;
 	select_fields(debugfs, selection);
 	probe_fields(debugfs);
 	debugfs_reset(source);

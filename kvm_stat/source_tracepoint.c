@@ -47,7 +47,7 @@ struct tracepoint_source {
 	struct tracepoint_events events;
 	/* of the selection: */
 	pid_t pid;
-	char *by_guest;
+	bool by_guest;
 	const struct field_filter *filter; /* borrowed until the next selection */
 	bool fixed_rows;
 	struct tracepoint_row *rows;
@@ -89,8 +89,8 @@ static char *child_name(const char *parent, const char *reason)
 
 static bool wants(const struct selection *selection, const char *name)
 {
-	return selection->by_guest ? strcmp(selection->by_guest, name) == 0
-				   : field_filter_match(selection->filter, name);
+	return selection->only ? strcmp(selection->only, name) == 0
+			       : field_filter_match(selection->filter, name);
 }
 
 /* Adds a counter with its row when the selection wants it. Returns the row, -1 or -ENOMEM. */
@@ -151,7 +151,7 @@ static int add_split(struct tracepoint_source *tp, const struct selection *selec
  */
 static bool splits(const struct selection *selection, const struct tracepoint_event *event)
 {
-	if (selection->by_guest)
+	if (selection->only)
 		return true;
 	if (strcmp(event->name, "kvm_nested_vmexit") == 0 ||
 	    strcmp(event->name, "kvm_vmgexit_enter") == 0)
@@ -194,7 +194,7 @@ static int select_event(struct tracepoint_source *tp, struct tracepoint_event *e
 	r = tracepoint_event_id(&tp->events, event, &id);
 	if (r < 0)
 		return r;
-	if (wanted || !selection->by_guest) {
+	if (wanted || !selection->only) {
 		counter = perf_set_add(&tp->set, (struct perf_counter){.tracepoint = id});
 		if (counter < 0 || add_row(tp, strdup(event->name), NULL, counter) < 0)
 			return -ENOMEM;
@@ -214,10 +214,8 @@ static void deselect(struct tracepoint_source *tp)
 	for (i = 0; i < tp->row_count; i++)
 		free(tp->rows[i].name);
 	free(tp->rows);
-	free(tp->by_guest);
 	tp->splits = NULL;
 	tp->rows = NULL;
-	tp->by_guest = NULL;
 	tp->split_count = tp->row_count = 0;
 }
 
@@ -312,11 +310,10 @@ static int tracepoint_select(struct source *source, const struct selection *sele
 	tp->pid = selection->pid;
 	tp->filter = selection->filter;
 	tp->fixed_rows = selection->fixed_rows;
+	tp->by_guest = selection->by == BY_GUEST;
 	/* The tracepoint ids of another host's tree mean nothing to this kernel. */
-	if (!tp->root->real)
+	if (!tp->root->real || selection->by == BY_VCPU)
 		r = -EOPNOTSUPP;
-	else if (selection->by_guest && !(tp->by_guest = strdup(selection->by_guest)))
-		r = -ENOMEM;
 	*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_COUNT};
 	for (i = 0; i < tp->events.count && r == 0; i++) {
 		r = select_event(tp, &tp->events.list[i], selection);

@@ -122,7 +122,7 @@ static void prepare_model(struct loop *loop, int height)
 	model->pid = session->selection.pid;
 	model->guest_name = loop->tui.guest_name;
 	model->pattern = field_filter_pattern(session->filter);
-	model->by_guest = session->by_guest;
+	model->by_guest = session->only;
 	model->unreadable = session_is_unreadable(session);
 	model->utf8 = screen_utf8();
 	model->first = view_first_row(model, height);

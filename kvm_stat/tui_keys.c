@@ -41,12 +41,12 @@ static const char *event_for_guests(const struct tui *tui)
 
 static void key_by_guest(struct tui *tui)
 {
-	const char *event = tui->session->by_guest ? NULL : event_for_guests(tui);
+	const char *event = tui->session->only ? NULL : event_for_guests(tui);
 	/* The session frees its names meanwhile, hence the copy. */
 	cleanup_free char *name = event ? strdup(event) : NULL;
 	int r;
 
-	if (!tui->session->by_guest && !name) {
+	if (!tui->session->only && !name) {
 		message_warning("there is no event yet to show by guest");
 		return;
 	}

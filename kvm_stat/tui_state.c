@@ -78,7 +78,7 @@ static bool guests_are_known(const struct session *session)
 {
 	size_t i;
 
-	for (i = 0; session->by_guest && i < session->rates.count; i++)
+	for (i = 0; session->only && i < session->rates.count; i++)
 		if (!guests_find_pid(&session->guests, session->rates.rows[i].guest))
 			return false;
 	return true;

@@ -161,7 +161,7 @@ static void format_rate(char *out, size_t size, const struct view_model *model,
 	out[0] = '\0';
 	if (model->rates->first)
 		return;
-	if (rate->kind == FIELD_GAUGE) {
+	if (!field_counts_up(rate->kind)) {
 		if (rate->delta)
 			snprintf(out, size, "%+.0f", nearbyint(rate->per_second));
 	} else if (rate->kind == FIELD_TIME && rate->delta) {

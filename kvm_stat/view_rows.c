@@ -37,7 +37,7 @@ static const struct rate *find_parent(const struct rates *rates, const struct ra
 /* Unlike kinds cannot be compared, so each has its own place, in this order. */
 static int kind_rank(enum field_kind kind)
 {
-	return kind == FIELD_EVENTS ? 0 : kind == FIELD_TIME ? 1 : 2;
+	return (int)kind;
 }
 
 /* Negative when `a` comes first. Both are of one array, whose order settles what is equal. */

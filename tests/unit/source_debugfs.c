@@ -304,7 +304,7 @@ static void test_pid_of_thread(void **state)
 	reader_select(&reader, (struct selection){.pid = 500}, NULL);
 	reader_read(&reader);
 	assert_int_equal(value(&reader, "exits"), 100);
-	reader_select(&reader, (struct selection){.pid = 500, .by_guest = "exits"}, NULL);
+	reader_select(&reader, (struct selection){.pid = 500, .by = BY_GUEST, .only = "exits"}, NULL);
 	reader_read(&reader);
 	assert_int_equal(value_for(&reader, "exits", 500), 0);
 	assert_int_equal(value_for(&reader, "exits", 10), NO_ROW);
@@ -320,7 +320,7 @@ static void test_by_guest(void **state)
 	put_vm(20, 1000, 70);
 	put_sums(1100, 77);
 	reader = reader_open(false);
-	reader_select(&reader, (struct selection){.by_guest = "exits"}, NULL);
+	reader_select(&reader, (struct selection){.by = BY_GUEST, .only = "exits"}, NULL);
 	reader_read(&reader);
 	assert_int_equal(reader.sample.count, 2);
 	put_vm(10, 101, 7);
@@ -337,14 +337,14 @@ static void test_by_guest(void **state)
 	assert_int_equal(reader.sample.count, 2);
 	assert_int_equal(value_for(&reader, "exits", 20), NO_ROW);
 
-	reader_select(&reader, (struct selection){.by_guest = "pages_4k"}, NULL);
+	reader_select(&reader, (struct selection){.by = BY_GUEST, .only = "pages_4k"}, NULL);
 	put_vm(10, 101, 9);
 	reader_read(&reader);
 	reader_read(&reader);
 	assert_int_equal(value_for(&reader, "pages_4k", 10), 9);
 	assert_int_equal(value_for(&reader, "pages_4k", 30), 1);
 
-	reader_select(&reader, (struct selection){.by_guest = "exit"}, NULL);
+	reader_select(&reader, (struct selection){.by = BY_GUEST, .only = "exit"}, NULL);
 	reader_read(&reader);
 	assert_int_equal(reader.sample.count, 0);
 	reader_close(&reader);
@@ -360,7 +360,7 @@ static void test_by_guest_with_two_vms(void **state)
 	tree_stat(&tree, "10-12", "exits", false, 30);
 	put_sums(130, 7);
 	reader = reader_open(true);
-	reader_select(&reader, (struct selection){.by_guest = "exits"}, NULL);
+	reader_select(&reader, (struct selection){.by = BY_GUEST, .only = "exits"}, NULL);
 	reader_read(&reader);
 	assert_int_equal(reader.sample.count, 1);
 	assert_int_equal(value_for(&reader, "exits", 10), 130);

@@ -207,7 +207,7 @@ static void test_passing_failure_by_guest(void **state)
 	put_vm(10, 100, 7);
 	put_sums(100, 7);
 	reader = reader_open(false);
-	reader_select(&reader, (struct selection){.by_guest = "exits"}, NULL);
+	reader_select(&reader, (struct selection){.by = BY_GUEST, .only = "exits"}, NULL);
 	reader_read(&reader);
 	put_vm(10, 150, 7);
 	reader_read(&reader);
