@@ -2,6 +2,7 @@
 #include "kvm_stat/diagnose.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -81,6 +82,25 @@ static char *explain_counting(const struct host_root *root, const struct source_
 	return line("cannot count tracepoints: %s: perf_event_open(2) needs CAP_PERFMON (or "
 		    "CAP_SYS_ADMIN before Linux 5.8, or where perf_event_paranoid is 3)",
 		    strerror(-error->error));
+}
+
+char *diagnose_no_bpf(const struct host_root *root, const struct source_error *error)
+{
+	if (is_refusal(error->error))
+		return line("tracepoints are counted by perf: %s: BPF programs need root, or "
+			    "CAP_BPF and CAP_PERFMON%s",
+			    strerror(-error->error),
+			    kernel_lockdown(root) == KERNEL_LOCKDOWN_CONFIDENTIALITY
+				    ? ", and no lockdown (confidentiality)"
+				    : "");
+	return line("tracepoints are counted by perf: the kernel does not take the BPF program: %s",
+		    strerror(-error->error));
+}
+
+char *diagnose_lost(enum source_kind kind, const struct source_health *health)
+{
+	return line("%s: %" PRIu64 " events could not be told apart and are missing in some rows",
+		    source_name(kind), health->lost);
 }
 
 char *diagnose_source(const struct host_root *root, enum source_kind kind,

@@ -11,3 +11,9 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 /* Says which part of a source cannot be read and why. Returns as diagnose_source(). */
 char *diagnose_health(const struct host_root *root, enum source_kind kind,
 		      const struct source_health *health) must_check;
+
+/* Why tracepoints are counted by perf instead of by a program in the kernel. */
+char *diagnose_no_bpf(const struct host_root *root, const struct source_error *error) must_check;
+
+/* Says that not every event could be counted in all of its rows. */
+char *diagnose_lost(enum source_kind kind, const struct source_health *health) must_check;

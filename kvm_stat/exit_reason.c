@@ -24,6 +24,12 @@ struct exit_code_set {
 	size_t flag_count;
 };
 
+/* A reason that is told by guards alone, such as "errno < 0". */
+struct exit_text {
+	struct event_guards guards; /* owned */
+	size_t reason;
+};
+
 bool exit_reasons_apply(const char *name)
 {
 	return strcmp(name, "kvm_exit") == 0 || strncmp(name, "kvm_exit_", 9) == 0 ||
@@ -56,8 +62,11 @@ void exit_reasons_free(struct exit_reasons *reasons)
 	}
 	for (i = 0; i < reasons->set_count; i++)
 		free_set(&reasons->sets[i]);
+	for (i = 0; i < reasons->text_count; i++)
+		event_guards_free(&reasons->texts[i].guards);
 	free(reasons->list);
 	free(reasons->sets);
+	free(reasons->texts);
 	free(reasons->rest_filter);
 	free(reasons);
 }
@@ -412,14 +421,23 @@ static int add_text(struct exit_reasons *reasons, const struct event_table *tabl
 {
 	struct event_guards guards = {0};
 	cleanup_free char *name = NULL;
+	struct exit_text *grown;
+	ssize_t reason;
 	int r = reduce_guards(&table->guards, isa, &guards);
 
-	if (r > 0) {
-		name = spell(table->symbols[0].name, false);
-		r = name && add_reason(reasons, name, clause(&guards, NULL, 0)) >= 0 ? 0 : -ENOMEM;
+	if (r <= 0)
+		return r;
+	name = spell(table->symbols[0].name, false);
+	reason = name ? add_reason(reasons, name, clause(&guards, NULL, 0)) : -ENOMEM;
+	grown = reallocarray(reasons->texts, reasons->text_count + 1, sizeof(*grown));
+	if (grown)
+		reasons->texts = grown;
+	if (reason < 0 || !grown) {
+		event_guards_free(&guards);
+		return -ENOMEM;
 	}
-	event_guards_free(&guards);
-	return r;
+	grown[reasons->text_count++] = (struct exit_text){guards, (size_t)reason};
+	return 0;
 }
 
 /* SEV-ES: the codes are those of kvm_exit on SVM, but the format has no table of its own. */
@@ -559,6 +577,79 @@ int exit_reasons_decode(const struct exit_reasons *reasons, const void *record, 
 		return 0;
 	}
 	return -EBADMSG;
+}
+
+int exit_reasons_classify(const struct exit_reasons *reasons, const void *record, size_t size,
+			  struct exit_decoded *ret_decoded)
+{
+	size_t i, reason;
+
+	for (i = 0; i < reasons->set_count; i++) {
+		const struct exit_code_set *set = &reasons->sets[i];
+		uint64_t value;
+
+		if (!event_guards_hold(&set->guards, record, size) ||
+		    event_field_read(&set->field, record, size, &value) < 0)
+			continue;
+		value &= field_bits(&set->field);
+		*ret_decoded = (struct exit_decoded){.reason = -1, .number = value};
+		if (!set_find(set, value, &reason)) {
+			ret_decoded->number = value & set->mask;
+			ret_decoded->flags = value & ~set->mask;
+		}
+		if (set_find(set, ret_decoded->number, &reason))
+			ret_decoded->reason = (ssize_t)reason;
+		return 0;
+	}
+	for (i = 0; i < reasons->text_count; i++) {
+		if (!event_guards_hold(&reasons->texts[i].guards, record, size))
+			continue;
+		*ret_decoded = (struct exit_decoded){.reason = (ssize_t)reasons->texts[i].reason};
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+/* Adds a field unless it is there. Returns whether there was room. */
+static bool add_field(const struct event_field *field, struct event_field *fields, size_t room,
+		      size_t *count)
+{
+	size_t i;
+
+	for (i = 0; i < *count; i++) {
+		if (fields[i].offset == field->offset)
+			return true;
+	}
+	if (*count == room)
+		return false;
+	fields[(*count)++] = *field;
+	return true;
+}
+
+static bool add_guard_fields(const struct event_guards *guards, struct event_field *fields,
+			     size_t room, size_t *count)
+{
+	size_t i;
+
+	for (i = 0; i < guards->count; i++) {
+		if (!add_field(&guards->list[i].field, fields, room, count))
+			return false;
+	}
+	return true;
+}
+
+ssize_t exit_reasons_fields(const struct exit_reasons *reasons, struct event_field *ret_fields,
+			    size_t room)
+{
+	size_t i, count = 0;
+	bool fits = true;
+
+	for (i = 0; i < reasons->set_count && fits; i++)
+		fits = add_field(&reasons->sets[i].field, ret_fields, room, &count) &&
+		       add_guard_fields(&reasons->sets[i].guards, ret_fields, room, &count);
+	for (i = 0; i < reasons->text_count && fits; i++)
+		fits = add_guard_fields(&reasons->texts[i].guards, ret_fields, room, &count);
+	return fits ? (ssize_t)count : -E2BIG;
 }
 
 const char *exit_reasons_flag_name(const struct exit_reasons *reasons, uint64_t bit)

@@ -19,11 +19,13 @@ struct exit_reasons {
 	struct exit_reason *list;
 	size_t count;
 	char *rest_filter;          /* what no reason's takes; NULL: too long for the kernel */
-	struct exit_code_set *sets; /* private to exit_reason.c */
+	struct exit_code_set *sets; /* private to exit_reason.c, as are the texts */
 	size_t set_count;
+	struct exit_text *texts;
+	size_t text_count;
 };
 
-/* What a record of the rest turned out to be. */
+/* What a record turned out to be. */
 struct exit_decoded {
 	ssize_t reason;  /* index into list, or -1: only the number is known */
 	uint64_t number; /* of the reason, without flag bits */
@@ -46,9 +48,23 @@ int exit_reasons_build(const char *event, const struct event_format *format, enu
 /* Frees the reasons; NULL is fine. */
 void exit_reasons_free(struct exit_reasons *reasons);
 
-/* Tells the reason of a record (from its common_type on). Returns 0 or -EBADMSG. */
+/*
+ * Tells the reason of a record (from its common_type on) that rest_filter took. Returns 0 or
+ * -EBADMSG.
+ */
 int exit_reasons_decode(const struct exit_reasons *reasons, const void *record, size_t size,
 			struct exit_decoded *ret_decoded) must_check;
+
+/* Tells the reason of any record of the event. Returns 0 or -EBADMSG. */
+int exit_reasons_classify(const struct exit_reasons *reasons, const void *record, size_t size,
+			  struct exit_decoded *ret_decoded) must_check;
+
+/*
+ * Lists the fields of a record that its reason depends on: `room` at most. The fields belong to
+ * `reasons`. Returns how many there are, or -E2BIG.
+ */
+ssize_t exit_reasons_fields(const struct exit_reasons *reasons, struct event_field *ret_fields,
+			    size_t room) must_check;
 
 /* The name of one flag bit, or NULL where the kernel prints none. */
 const char *exit_reasons_flag_name(const struct exit_reasons *reasons, uint64_t bit);

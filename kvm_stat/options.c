@@ -11,7 +11,7 @@
 #include "kvm_stat/source.h"
 #include "version.h"
 
-enum { OPT_COUNT = CHAR_MAX + 1, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
+enum { OPT_COUNT = CHAR_MAX + 1, OPT_COUNTER, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
 
 static const char short_options[] = "1cdf:g:hilL:p:s:tz";
 
@@ -32,6 +32,7 @@ static const struct option long_options[] = {
 	{"tracepoints", no_argument, NULL, 't'},
 	{"skip-zero-records", no_argument, NULL, 'z'},
 	{"count", required_argument, NULL, OPT_COUNT},
+	{"counter", required_argument, NULL, OPT_COUNTER},
 	{"source", required_argument, NULL, OPT_SOURCE},
 	{"sysroot", required_argument, NULL, OPT_SYSROOT},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -57,6 +58,7 @@ static const char help_text[] =
 	" -t, --tracepoints           count KVM's tracepoints (the default)\n"
 	" -z, --skip-zero-records     log no records that are all zero\n"
 	"     --count <n>             end after n records, refreshes or seconds of -1\n"
+	"     --counter <name>        what counts tracepoints: bpf, perf\n"
 	"     --source <list>         sources to use: debugfs,tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
 	" -h, --help                  print this help\n"
@@ -150,6 +152,19 @@ static int parse_sources(const char *text, struct options *options)
 	}
 }
 
+static int parse_counter(const char *text, struct options *options)
+{
+	if (strcmp(text, "bpf") == 0) {
+		options->counter = COUNTER_BPF;
+	} else if (strcmp(text, "perf") == 0) {
+		options->counter = COUNTER_PERF;
+	} else {
+		message_error("unknown counter \"%s\": there are bpf and perf", text);
+		return usage_error();
+	}
+	return 0;
+}
+
 static int print_version(void)
 {
 	printf("kvm_stat from %s %s\n", PROJECT_NAME, PROJECT_VERSION);
@@ -224,6 +239,9 @@ static int apply(int option, char *argv[], struct options *options)
 		break;
 	case OPT_COUNT:
 		status = parse_count(value, options);
+		break;
+	case OPT_COUNTER:
+		status = parse_counter(value, options);
 		break;
 	case OPT_SOURCE:
 		status = parse_sources(value, options);

@@ -21,10 +21,15 @@ enum mode {
 
 struct options {
 	enum mode mode;
-	bool csv;             /* -c */
-	bool skip_zero;       /* -z */
-	bool include_past;    /* -i */
-	bool waits_for_kvm;   /* -L: a logger may start before kvm is loaded */
+	bool csv;           /* -c */
+	bool skip_zero;     /* -z */
+	bool include_past;  /* -i */
+	bool waits_for_kvm; /* -L: a logger may start before kvm is loaded */
+	enum counter {
+		COUNTER_BEST, /* bpf, else perf */
+		COUNTER_BPF,
+		COUNTER_PERF,
+	} counter;            /* what counts tracepoints */
 	unsigned int sources; /* set of enum source_kind that the user insists on; 0: the best */
 	const char *fields;   /* -f; "" for all */
 	const char *guest;    /* -g; NULL when -p came later or neither was given */

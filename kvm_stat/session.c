@@ -87,25 +87,61 @@ static int find_guest(struct session *session, const struct options *options)
 	return r;
 }
 
+/* Opens a source and starts counting. Returns 0 or -errno. */
+static int start_source(struct session *session, const struct options *options, int opened,
+			struct source *source, struct source_error *ret_error)
+{
+	int r = opened;
+
+	if (r == 0 && options->mode != MODE_LIST_FIELDS)
+		r = source_select(source, &session->selection, ret_error);
+	if (r < 0)
+		source_close(source);
+	return r;
+}
+
 /*
- * Opens one source and starts counting. One that can be opened but shows nothing at all is as good
- * as none.
+ * Tracepoints are counted by a program in the kernel, or by perf where the kernel refuses that or
+ * the user wants it so.
  */
+static int start_tracepoints(struct session *session, const struct options *options,
+			     struct source **ret_source, struct source_error *ret_error)
+{
+	struct source_error error;
+	int bpf = -EOPNOTSUPP, r;
+
+	*ret_source = NULL;
+	if (options->counter != COUNTER_PERF) {
+		r = source_bpf_open(&session->root, ret_source, ret_error);
+		bpf = start_source(session, options, r, *ret_source, ret_error);
+		if (bpf == 0 || options->counter == COUNTER_BPF)
+			return bpf;
+		*ret_source = NULL;
+	}
+	error = *ret_error;
+	r = source_tracepoint_open(&session->root, ret_source, ret_error);
+	r = start_source(session, options, r, *ret_source, ret_error);
+	if (r == 0 && options->counter != COUNTER_PERF && bpf != -EOPNOTSUPP)
+		say(false, diagnose_no_bpf(&session->root, &error));
+	return r;
+}
+
+/* One source that can be opened but shows nothing at all is as good as none. */
 static int open_source(struct session *session, enum source_kind kind,
 		       const struct options *options, struct source_error *ret_error)
 {
 	struct source *source = NULL;
 	struct source_health health;
-	int r = kind == SOURCE_DEBUGFS ? source_debugfs_open(&session->root, options->include_past,
-							     &source, ret_error)
-				       : source_tracepoint_open(&session->root, &source, ret_error);
+	int r;
 
-	if (r == 0 && options->mode != MODE_LIST_FIELDS)
-		r = source_select(source, &session->selection, ret_error);
-	if (r < 0) {
-		source_close(source);
-		return r;
+	if (kind == SOURCE_DEBUGFS) {
+		r = source_debugfs_open(&session->root, options->include_past, &source, ret_error);
+		r = start_source(session, options, r, source, ret_error);
+	} else {
+		r = start_tracepoints(session, options, &source, ret_error);
 	}
+	if (r < 0)
+		return r;
 	health = source_health(source);
 	if (health.unreadable)
 		say(false, diagnose_health(&session->root, kind, &health));
@@ -233,6 +269,9 @@ static void tell_new_trouble(struct session *session, size_t index)
 	if (health.unreadable > session->unreadable[index])
 		say(false, diagnose_health(&session->root, source->ops->kind, &health));
 	session->unreadable[index] = health.unreadable;
+	if (health.lost && !session->lost[index])
+		say(false, diagnose_lost(source->ops->kind, &health));
+	session->lost[index] = health.lost;
 }
 
 int session_sample(struct session *session)

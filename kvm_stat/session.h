@@ -14,6 +14,7 @@ struct session {
 	struct source *sources[SESSION_SOURCES_MAX];
 	size_t source_count;
 	size_t unreadable[SESSION_SOURCES_MAX]; /* fields, as was said last */
+	uint64_t lost[SESSION_SOURCES_MAX];     /* events, likewise */
 	struct field_filter *filter;            /* owned; NULL: no filter */
 	char *only;                             /* owned; as selection.only */
 	struct selection selection;             /* filter and only point to the two above */

@@ -53,6 +53,7 @@ struct source_health {
 	size_t fields;     /* that exist */
 	size_t unreadable; /* of them; they have no row */
 	int error;         /* negative errno of the first unreadable one, or 0 */
+	uint64_t lost;     /* events, since the selection, that are missing in some row */
 };
 
 struct source;
@@ -84,6 +85,14 @@ int source_debugfs_open(const struct host_root *root, bool include_past, struct 
 /* Opens the kernel's tracepoints of KVM, counted by perf. Returns as source_debugfs_open(). */
 int source_tracepoint_open(const struct host_root *root, struct source **ret_source,
 			   struct source_error *ret_error) must_check;
+
+/*
+ * As source_tracepoint_open(), counted by a program in the kernel (BPF), which costs the guests
+ * less and can tell guests, vCPUs and latencies. Whether the kernel takes the program is known
+ * when something is selected: -EPERM, -EOPNOTSUPP.
+ */
+int source_bpf_open(const struct host_root *root, struct source **ret_source,
+		    struct source_error *ret_error) must_check;
 
 /*
  * Counts `selection` from now on, from 0. Row names of earlier samples end here. `selection` is

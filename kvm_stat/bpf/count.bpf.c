@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Counts KVM's tracepoints in the kernel. One program is attached to all of them; which one it is
+ * called for is told by its cookie, and what to do there by a table that is constant to the
+ * verifier. The fields' offsets come from the running kernel's format files, so that no type of the
+ * kernel is needed.
+ *
+ * A row belongs to one thread, so no two CPUs ever write to it. An interrupt may hit a thread amid
+ * its own update of the same counter, which is why counting is atomic; latencies end in kvm_entry,
+ * which no interrupt raises. What the kernel itself leaves out: events that an interrupt raises
+ * while this program runs on the same CPU.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "kvm_stat/bpf/count.h"
+
+/* The kernel lends most helpers to programs under the GPL only. */
+char program_license[] SEC("license") = "GPL";
+
+const volatile struct count_event events[COUNT_EVENTS_MAX];
+
+/* Events whose row could not be made, and stops that were not timed: a map is full. */
+unsigned long long dropped[COUNT_EVENTS_MAX];
+unsigned long long untimed;
+
+/* Events that need no rows. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, COUNT_EVENTS_MAX);
+	__type(key, unsigned int);
+	__type(value, unsigned long long);
+} totals SEC(".maps");
+
+/* The sizes of these are set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct count_key);
+	__type(value, unsigned long long);
+} rows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct count_key);
+	__type(value, struct count_latency);
+} latencies SEC(".maps");
+
+struct start {
+	unsigned long long time; /* ns; 0: the guest runs */
+	struct count_key key;
+};
+
+/* By thread: since when its guest has been stopped, and what for. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, unsigned int);
+	__type(value, struct start);
+} starts SEC(".maps");
+
+/* The sizes are spelled out because the helper wants to know them. */
+static __always_inline unsigned long long read_field(const void *record, unsigned int offset,
+						     unsigned int size)
+{
+	unsigned long long value = 0;
+
+	offset &= 0xfff;
+	switch (size) {
+	case 1:
+		bpf_probe_read_kernel(&value, 1, record + offset);
+		break;
+	case 2:
+		bpf_probe_read_kernel(&value, 2, record + offset);
+		break;
+	case 4:
+		bpf_probe_read_kernel(&value, 4, record + offset);
+		break;
+	case 8:
+		bpf_probe_read_kernel(&value, 8, record + offset);
+		break;
+	}
+	return value;
+}
+
+/* How many bits a value has: the bucket of a logarithmic histogram that it belongs to. */
+static __always_inline unsigned int bit_width(unsigned long long value)
+{
+	unsigned int width = 0;
+
+#pragma unroll
+	for (unsigned int step = 32; step; step >>= 1) {
+		if (value >> step) {
+			value >>= step;
+			width += step;
+		}
+	}
+	return width + (value != 0);
+}
+
+/* The square of a latency. Above 2^32 ns, four seconds, the lower 16 bits make no difference. */
+static __always_inline void add_square(struct count_latency *latency, unsigned long long ns)
+{
+	unsigned long long low, high = 0;
+
+	if (ns >> 32) {
+		unsigned long long short_ns = ns >> 16; /* below 2^32 for nine years */
+
+		low = short_ns * short_ns;
+		high = low >> 32;
+		low <<= 32;
+	} else {
+		low = ns * ns;
+	}
+	latency->squares_low += low;
+	latency->squares_high += high + (latency->squares_low < low);
+}
+
+static __always_inline void add_latency(const struct count_key *key, unsigned long long ns)
+{
+	static const struct count_latency none;
+	struct count_latency *latency = bpf_map_lookup_elem(&latencies, key);
+	unsigned int bucket = bit_width(ns);
+
+	if (!latency) {
+		bpf_map_update_elem(&latencies, key, &none, BPF_NOEXIST);
+		latency = bpf_map_lookup_elem(&latencies, key);
+		if (!latency) {
+			__sync_fetch_and_add(&untimed, 1);
+			return;
+		}
+	}
+	if (!latency->count || ns < latency->min)
+		latency->min = ns;
+	if (ns > latency->max)
+		latency->max = ns;
+	latency->count++;
+	latency->sum += ns;
+	add_square(latency, ns);
+	if (bucket >= COUNT_BUCKETS)
+		bucket = COUNT_BUCKETS - 1;
+	latency->buckets[bucket]++;
+}
+
+static __always_inline void stop_clock(unsigned int tid)
+{
+	struct start *start = bpf_map_lookup_elem(&starts, &tid);
+	unsigned long long now;
+
+	if (!start || !start->time)
+		return;
+	now = bpf_ktime_get_ns();
+	add_latency(&start->key, now - start->time);
+	start->time = 0;
+}
+
+static __always_inline void start_clock(unsigned int tid, const struct count_key *key)
+{
+	struct start *start = bpf_map_lookup_elem(&starts, &tid);
+
+	if (!start) {
+		struct start now = {.key = *key};
+
+		now.time = bpf_ktime_get_ns();
+		if (bpf_map_update_elem(&starts, &tid, &now, BPF_NOEXIST))
+			__sync_fetch_and_add(&untimed, 1);
+		return;
+	}
+	start->key = *key;
+	start->time = bpf_ktime_get_ns();
+}
+
+static __always_inline void count_total(unsigned int index)
+{
+	unsigned long long *total = bpf_map_lookup_elem(&totals, &index);
+
+	if (total)
+		__sync_fetch_and_add(total, 1);
+}
+
+static __always_inline void count_row(const struct count_key *key)
+{
+	unsigned long long *count = bpf_map_lookup_elem(&rows, key);
+
+	if (!count) {
+		static const unsigned long long none;
+
+		bpf_map_update_elem(&rows, key, &none, BPF_NOEXIST);
+		count = bpf_map_lookup_elem(&rows, key);
+	}
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		__sync_fetch_and_add(&dropped[key->event & (COUNT_EVENTS_MAX - 1)], 1);
+}
+
+/* What the program returns: 0 would hide the event from everybody who watches it by perf. */
+#define GO_ON 1
+
+SEC("tracepoint")
+int count(void *record)
+{
+	unsigned int index = bpf_get_attach_cookie(record) & (COUNT_EVENTS_MAX - 1);
+	const volatile struct count_event *event = &events[index];
+	struct count_key key = {.event = index};
+	unsigned long long id;
+
+	if (event->ends)
+		stop_clock((unsigned int)bpf_get_current_pid_tgid());
+	if (!event->by_thread) {
+		count_total(index);
+		return GO_ON;
+	}
+	id = bpf_get_current_pid_tgid();
+	key.tgid = id >> 32;
+	key.tid = (unsigned int)id;
+	if (event->fields[0].size)
+		key.fields[0] = read_field(record, event->fields[0].offset, event->fields[0].size);
+	if (event->fields[1].size)
+		key.fields[1] = read_field(record, event->fields[1].offset, event->fields[1].size);
+	count_row(&key);
+	if (event->starts)
+		start_clock(key.tid, &key);
+	return GO_ON;
+}

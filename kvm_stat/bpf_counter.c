@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kvm_stat/bpf_counter.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "count.skel.h"
+#include "kvm_stat/fd_reaper.h"
+
+/*
+ * Rows of 10 000 vCPUs with 25 reasons each. Only the hash table's heads take memory (16 bytes per
+ * row) before there are rows; kernels before 6.1 want all of it at once.
+ */
+#define ROWS_MAX     (256U * 1024)
+#define ROWS_MAX_OLD (32U * 1024)
+#define BATCH        256U /* rows read by one system call */
+
+struct bpf_counter {
+	struct count *skeleton;
+	size_t count;         /* of events */
+	int *fds;             /* for each event the perf event, then the link, or -1 */
+	uint64_t *cpu_totals; /* room for one event's values on all possible CPUs */
+	int cpus;             /* possible */
+};
+
+size_t bpf_counter_room(void)
+{
+	return ROWS_MAX;
+}
+
+/* Before 6.1, elements made while tracing might deadlock on the allocator's own locks. */
+static bool kernel_allocates_safely(void)
+{
+	struct utsname names;
+	unsigned int major, minor;
+
+	return uname(&names) == 0 && sscanf(names.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 1));
+}
+
+static int set_size(struct bpf_map *map, bool safe)
+{
+	int r = bpf_map__set_max_entries(map, safe ? ROWS_MAX : ROWS_MAX_OLD);
+
+	return r < 0 || !safe ? r : bpf_map__set_map_flags(map, BPF_F_NO_PREALLOC);
+}
+
+static int load(struct bpf_counter *counter, const struct bpf_counter_event *events)
+{
+	struct count *skeleton = counter->skeleton;
+	bool safe = kernel_allocates_safely();
+	size_t i;
+	int r;
+
+	for (i = 0; i < counter->count; i++)
+		skeleton->rodata->events[i] = events[i].how;
+	r = set_size(skeleton->maps.rows, safe);
+	if (r == 0)
+		r = set_size(skeleton->maps.latencies, safe);
+	if (r == 0)
+		r = set_size(skeleton->maps.starts, safe);
+	return r < 0 ? r : count__load(skeleton);
+}
+
+/* Opens it on the first CPU that is online: the program is for all of them. */
+static int open_tracepoint(uint64_t id, int cpus)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.config = id,
+		.disabled = 1,
+	};
+	int fd, cpu = 0;
+
+	do {
+		fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	} while (fd < 0 && errno == ENODEV && ++cpu < cpus);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * Attaches the program to one event. The perf event only leads to the tracepoint: the program runs
+ * on every CPU while it exists. It is switched off again, so that it counts nothing itself.
+ */
+static int attach(struct bpf_counter *counter, size_t index, uint64_t id)
+{
+	DECLARE_LIBBPF_OPTS(bpf_perf_event_opts, options, .bpf_cookie = index);
+	int *fds = &counter->fds[index * 2];
+	struct bpf_link *link;
+
+	fds[0] = open_tracepoint(id, counter->cpus);
+	if (fds[0] < 0)
+		return fds[0];
+	link = bpf_program__attach_perf_event_opts(counter->skeleton->progs.count, fds[0],
+						   &options);
+	if (!link)
+		return -errno;
+	fds[1] = bpf_link__fd(link);
+	/* The descriptors are closed in the background, which libbpf cannot. */
+	bpf_link__disconnect(link);
+	bpf_link__destroy(link);
+	return ioctl(fds[0], PERF_EVENT_IOC_DISABLE, 0) < 0 ? -errno : 0;
+}
+
+static struct bpf_counter *new_counter(size_t count)
+{
+	struct bpf_counter *counter = calloc(1, sizeof(*counter));
+	size_t i;
+
+	if (!counter)
+		return NULL;
+	counter->count = count;
+	counter->cpus = libbpf_num_possible_cpus();
+	counter->fds = calloc(count ? count * 2 : 1, sizeof(*counter->fds));
+	for (i = 0; counter->fds && i < count * 2; i++)
+		counter->fds[i] = -1;
+	counter->cpu_totals = counter->cpus > 0
+				      ? calloc((size_t)counter->cpus, sizeof(*counter->cpu_totals))
+				      : NULL;
+	counter->skeleton = count__open();
+	if (counter->fds && counter->cpu_totals && counter->skeleton)
+		return counter;
+	bpf_counter_close(counter);
+	return NULL;
+}
+
+/* What libbpf has to say is for its developers; users are told by the errno. */
+static int say_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+int bpf_counter_open(const struct bpf_counter_event *events, size_t count,
+		     struct bpf_counter **ret_counter)
+{
+	struct bpf_counter *counter;
+	size_t i;
+	int r;
+
+	if (count > COUNT_EVENTS_MAX)
+		return -E2BIG;
+	libbpf_set_print(say_nothing);
+	counter = new_counter(count);
+	if (!counter)
+		return -ENOMEM;
+	r = load(counter, events);
+	/* What ends the clock comes first, so that nothing that it ends is missed. */
+	for (i = 0; r == 0 && i < count; i++)
+		r = events[i].how.ends ? attach(counter, i, events[i].tracepoint) : 0;
+	for (i = 0; r == 0 && i < count; i++)
+		r = events[i].how.ends ? 0 : attach(counter, i, events[i].tracepoint);
+	if (r < 0) {
+		bpf_counter_close(counter);
+		return r;
+	}
+	*ret_counter = counter;
+	return 0;
+}
+
+int bpf_counter_totals(struct bpf_counter *counter, uint64_t *totals)
+{
+	int map = bpf_map__fd(counter->skeleton->maps.totals);
+	unsigned int i;
+	int cpu;
+
+	for (i = 0; i < counter->count; i++) {
+		totals[i] = __atomic_load_n(&counter->skeleton->bss->dropped[i], __ATOMIC_RELAXED);
+		if (counter->skeleton->rodata->events[i].by_thread)
+			continue;
+		if (bpf_map_lookup_elem(map, &i, counter->cpu_totals) < 0)
+			return -errno;
+		for (cpu = 0; cpu < counter->cpus; cpu++)
+			totals[i] += counter->cpu_totals[cpu];
+	}
+	return 0;
+}
+
+/*
+ * Reads a hash map in batches. `take_one` gets each key with its value. The kernel wants more room
+ * when many rows share a bucket.
+ */
+static int read_map(int map, size_t value_size,
+		    int (*take_one)(const struct count_key *key, const void *value, void *data),
+		    void *data)
+{
+	unsigned int room = BATCH, position, count, i;
+	cleanup_free struct count_key *keys = NULL;
+	cleanup_free char *values = NULL;
+	bool first = true;
+	int r = 0, done = 0;
+
+	while (!done) {
+		if (!keys) {
+			keys = calloc(room, sizeof(*keys));
+			values = calloc(room, value_size);
+			if (!keys || !values)
+				return -ENOMEM;
+		}
+		count = room;
+		done = bpf_map_lookup_batch(map, first ? NULL : &position, &position, keys, values,
+					    &count, NULL);
+		if (done < 0 && errno == ENOSPC && room < ROWS_MAX) {
+			free(take_ptr(keys));
+			free(take_ptr(values));
+			room *= 2;
+			done = 0;
+			continue;
+		}
+		if (done < 0 && errno != ENOENT) /* the end */
+			return -errno;
+		first = false;
+		for (i = 0; i < count && r == 0; i++)
+			r = take_one(&keys[i], values + i * value_size, data);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+struct take_row {
+	int (*take)(const struct count_key *key, uint64_t count, void *data);
+	void *data;
+};
+
+static int take_row(const struct count_key *key, const void *value, void *data)
+{
+	const struct take_row *row = data;
+	uint64_t count;
+
+	memcpy(&count, value, sizeof(count));
+	return row->take(key, count, row->data);
+}
+
+int bpf_counter_rows(struct bpf_counter *counter,
+		     int (*take)(const struct count_key *key, uint64_t count, void *data),
+		     void *data)
+{
+	struct take_row row = {take, data};
+
+	return read_map(bpf_map__fd(counter->skeleton->maps.rows), sizeof(uint64_t), take_row,
+			&row);
+}
+
+struct take_latency {
+	int (*take)(const struct count_key *key, const struct count_latency *latency, void *data);
+	void *data;
+};
+
+static int take_latency(const struct count_key *key, const void *value, void *data)
+{
+	const struct take_latency *row = data;
+	struct count_latency latency;
+
+	memcpy(&latency, value, sizeof(latency));
+	return row->take(key, &latency, row->data);
+}
+
+int bpf_counter_latencies(struct bpf_counter *counter,
+			  int (*take)(const struct count_key *key,
+				      const struct count_latency *latency, void *data),
+			  void *data)
+{
+	struct take_latency row = {take, data};
+
+	return read_map(bpf_map__fd(counter->skeleton->maps.latencies),
+			sizeof(struct count_latency), take_latency, &row);
+}
+
+void bpf_counter_forget(struct bpf_counter *counter, const struct count_key *key)
+{
+	/* None of these need be there. */
+	(void)!bpf_map_delete_elem(bpf_map__fd(counter->skeleton->maps.rows), key);
+	(void)!bpf_map_delete_elem(bpf_map__fd(counter->skeleton->maps.latencies), key);
+	(void)!bpf_map_delete_elem(bpf_map__fd(counter->skeleton->maps.starts), &key->tid);
+}
+
+struct bpf_counter_loss bpf_counter_loss(const struct bpf_counter *counter)
+{
+	struct bpf_prog_info info = {0};
+	unsigned int size = sizeof(info);
+	struct bpf_counter_loss loss = {
+		.untimed = __atomic_load_n(&counter->skeleton->bss->untimed, __ATOMIC_RELAXED)};
+	size_t i;
+
+	for (i = 0; i < counter->count; i++)
+		loss.dropped += __atomic_load_n(&counter->skeleton->bss->dropped[i],
+						__ATOMIC_RELAXED);
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(counter->skeleton->progs.count), &info, &size) ==
+	    0)
+		loss.missed = info.recursion_misses;
+	return loss;
+}
+
+void bpf_counter_close(struct bpf_counter *counter)
+{
+	size_t i, open = 0;
+
+	if (!counter)
+		return;
+	for (i = 0; counter->fds && i < counter->count * 2; i++) {
+		if (counter->fds[i] >= 0)
+			counter->fds[open++] = counter->fds[i];
+	}
+	if (open)
+		fd_reaper_close(counter->fds, open);
+	count__destroy(counter->skeleton);
+	free(counter->cpu_totals);
+	free(counter->fds);
+	free(counter);
+}

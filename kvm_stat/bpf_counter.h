@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tracepoints counted by a program in the kernel (bpf/count.bpf.c), which the kernel's BPF verifier
+ * has accepted: for each thread apart, with what their fields say, and how long guests are stopped.
+ * Costs a handful of descriptors for each tracepoint, whatever the number of CPUs and threads.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/cleanup.h"
+#include "kvm_stat/bpf/count.h"
+
+struct bpf_counter_event {
+	uint64_t tracepoint; /* its id, from the file "id" */
+	struct count_event how;
+};
+
+/* What was not counted as it should have been. */
+struct bpf_counter_loss {
+	uint64_t dropped; /* events that have no row; their totals are right */
+	uint64_t untimed; /* stops whose length is missing */
+	uint64_t missed;  /* events that the kernel left out, as far as it tells (since 6.7) */
+};
+
+struct bpf_counter;
+
+/*
+ * Counts `count` events from now on, on every CPU. Returns 0 and *ret_counter, or -errno: -EPERM
+ * without CAP_BPF and CAP_PERFMON, -EOPNOTSUPP where the kernel (before 5.15) or this build has no
+ * such programs, -E2BIG for more than COUNT_EVENTS_MAX events.
+ */
+int bpf_counter_open(const struct bpf_counter_event *events, size_t count,
+		     struct bpf_counter **ret_counter) must_check;
+
+/*
+ * Reads how often each event that is not counted by thread was seen, and for those that are, how
+ * many of it have no row. Returns 0 or -errno.
+ */
+int bpf_counter_totals(struct bpf_counter *counter, uint64_t *totals) must_check;
+
+/*
+ * Hands every row to `take`, in no order; it returns 0, or negative to end. A row that comes up
+ * amid the reading may be left out. Returns 0 or -errno.
+ */
+int bpf_counter_rows(struct bpf_counter *counter,
+		     int (*take)(const struct count_key *key, uint64_t count, void *data),
+		     void *data) must_check;
+
+/* As bpf_counter_rows(), for the events that start the clock. */
+int bpf_counter_latencies(struct bpf_counter *counter,
+			  int (*take)(const struct count_key *key,
+				      const struct count_latency *latency, void *data),
+			  void *data) must_check;
+
+/* Makes room: forgets a row of a thread that is gone, with its latency. */
+void bpf_counter_forget(struct bpf_counter *counter, const struct count_key *key);
+
+/* How much was lost since the counter was opened. */
+struct bpf_counter_loss bpf_counter_loss(const struct bpf_counter *counter);
+
+/* How many rows there may be. */
+size_t bpf_counter_room(void);
+
+/* Stops counting; closing goes on in the background. NULL is fine. */
+void bpf_counter_close(struct bpf_counter *counter);

@@ -1,0 +1,1051 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * KVM's tracepoints, counted by a program in the kernel. What it counts by thread comes as rows
+ * keyed by (process, thread, event, bytes of the fields that tell the reason): they are decoded
+ * here, by the event's format, and added up into one tally for each row of the samples.
+ */
+#include <errno.h>
+#include <search.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host/guest.h"
+#include "host/vm.h"
+#include "kvm_stat/bpf_counter.h"
+#include "kvm_stat/source.h"
+#include "kvm_stat/tracepoint_event.h"
+#include "kvm_stat/vcpus.h"
+
+#define OTHER      "other" /* the reason of what no other row takes */
+#define NAMES_MAX  4096    /* rows that guests can make by exits with new numbers */
+#define FLAGS_MAX  32      /* bits beside a reason's number */
+#define RECORD_MAX 4096
+
+/* The name of a row. */
+struct bpf_name {
+	char *name;
+	const char *parent; /* borrowed from tracepoint_events */
+};
+
+/* The rows that one value of an event's fields counts in. */
+struct code {
+	uint32_t event;
+	uint64_t fields[COUNT_FIELDS_MAX];
+	size_t count;
+	size_t names[]; /* indexes */
+};
+
+/* What one row of the samples has. */
+struct tally {
+	size_t name;
+	pid_t guest, tid; /* as far as rows are told apart by them */
+	/* Of rows that are there; of rows that are gone; both at the last reset. */
+	uint64_t now, retired, base;
+	struct distribution *latency; /* NULL, or three likewise */
+};
+
+enum { LATENCY_NOW, LATENCY_RETIRED, LATENCY_BASE, LATENCIES };
+
+/* A process or thread that has rows. */
+struct owner {
+	pid_t tgid, tid; /* tid 0: the process */
+	bool alive, is_guest;
+	uint64_t checked; /* by which read */
+	struct sample_thread thread;
+};
+
+/* An event that is counted. */
+struct counted {
+	struct tracepoint_event *event;
+	struct event_field fields[COUNT_FIELDS_MAX];
+	size_t field_count;
+	ssize_t name; /* of its own row, or -1 */
+	ssize_t other;
+	ssize_t *reasons; /* names by reason; -1: not selected. NULL: not split */
+	bool by_thread;
+};
+
+struct bpf_source {
+	struct source source;
+	const struct host_root *root;
+	struct tracepoint_events events;
+	/* of the selection: */
+	struct selection selection; /* its filter is borrowed until the next one */
+	char *only;
+	struct bpf_name *names;
+	size_t name_count;
+	struct counted *counted;
+	size_t counted_count;
+	struct bpf_counter *counter;
+	void *codes, *tallies, *owners; /* trees, see tsearch(3) */
+	size_t row_count;               /* rows seen by the last read */
+	uint64_t reads;
+	struct vm_list vms;
+	struct count_key *gone; /* rows to forget */
+	size_t gone_count, gone_room;
+	struct sample *sample; /* while a tree is walked */
+	int walk_error;
+	uint64_t lost;
+};
+
+static struct bpf_source *self(struct source *source)
+{
+	return (struct bpf_source *)source;
+}
+
+/* Trees */
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_codes(const void *a, const void *b)
+{
+	const struct code *left = a, *right = b;
+	int r = compare_u64(left->event, right->event);
+	size_t i;
+
+	for (i = 0; r == 0 && i < COUNT_FIELDS_MAX; i++)
+		r = compare_u64(left->fields[i], right->fields[i]);
+	return r;
+}
+
+static int compare_tallies(const void *a, const void *b)
+{
+	const struct tally *left = a, *right = b;
+
+	if (left->name != right->name)
+		return compare_u64(left->name, right->name);
+	if (left->guest != right->guest)
+		return left->guest < right->guest ? -1 : 1;
+	return (left->tid > right->tid) - (left->tid < right->tid);
+}
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct owner *left = a, *right = b;
+
+	if (left->tgid != right->tgid)
+		return left->tgid < right->tgid ? -1 : 1;
+	return (left->tid > right->tid) - (left->tid < right->tid);
+}
+
+static void free_tally(void *data)
+{
+	struct tally *tally = data;
+
+	free(tally->latency);
+	free(tally);
+}
+
+/* The tally of a row, made if there is none; NULL without memory. */
+static struct tally *find_tally(struct bpf_source *bpf, size_t name, pid_t guest, pid_t tid)
+{
+	struct tally key = {.name = name, .guest = guest, .tid = tid};
+	struct tally **node = tsearch(&key, &bpf->tallies, compare_tallies);
+
+	if (!node)
+		return NULL;
+	if (*node == &key) {
+		*node = malloc(sizeof(key));
+		if (*node) {
+			**node = key;
+		} else {
+			*node = &key;
+			tdelete(&key, &bpf->tallies, compare_tallies);
+			return NULL;
+		}
+	}
+	return *node;
+}
+
+/* Names */
+
+static ssize_t add_name(struct bpf_source *bpf, char *name, const char *parent)
+{
+	struct bpf_name *grown;
+
+	if (!name)
+		return -ENOMEM;
+	grown = reallocarray(bpf->names, bpf->name_count + 1, sizeof(*grown));
+	if (!grown) {
+		free(name);
+		return -ENOMEM;
+	}
+	bpf->names = grown;
+	grown[bpf->name_count] = (struct bpf_name){name, parent};
+	return (ssize_t)bpf->name_count++;
+}
+
+static bool wants(const struct bpf_source *bpf, const char *name)
+{
+	return bpf->only ? strcmp(bpf->only, name) == 0
+			 : field_filter_match(bpf->selection.filter, name);
+}
+
+/* The name "event(reason)", if it is selected. Returns its index, -1 or -ENOMEM. */
+static ssize_t add_reason_name(struct bpf_source *bpf, const char *event, const char *reason)
+{
+	char *name;
+	size_t i;
+
+	if (asprintf(&name, "%s(%s)", event, reason) < 0)
+		return -ENOMEM;
+	for (i = 0; i < bpf->name_count; i++) {
+		if (bpf->names[i].parent && strcmp(bpf->names[i].name, name) == 0) {
+			free(name);
+			return (ssize_t)i;
+		}
+	}
+	if (!wants(bpf, name) || bpf->name_count == NAMES_MAX) {
+		free(name);
+		return -1;
+	}
+	return add_name(bpf, name, event);
+}
+
+/* Selecting */
+
+/*
+ * Whether an event's reasons are to be told apart. Nested guests' and SEV-ES' own exits are zero
+ * on most hosts: they want a filter that asks for them, as when counted by perf.
+ */
+static bool splits(const struct selection *selection, const struct tracepoint_event *event)
+{
+	if (selection->only)
+		return true;
+	if (strcmp(event->name, "kvm_nested_vmexit") == 0 ||
+	    strcmp(event->name, "kvm_vmgexit_enter") == 0)
+		return selection->children && selection->filter;
+	return selection->children || selection->latency;
+}
+
+static int name_reasons(struct bpf_source *bpf, struct counted *counted, bool *ret_any)
+{
+	const struct exit_reasons *reasons = counted->event->reasons;
+	size_t i;
+
+	*ret_any = false;
+	counted->reasons = calloc(reasons->count + 1, sizeof(*counted->reasons));
+	if (!counted->reasons)
+		return -ENOMEM;
+	for (i = 0; i < reasons->count; i++) {
+		counted->reasons[i] = add_reason_name(bpf, counted->event->name,
+						      reasons->list[i].name);
+		if (counted->reasons[i] == -ENOMEM)
+			return -ENOMEM;
+		*ret_any |= counted->reasons[i] >= 0;
+	}
+	counted->other = add_reason_name(bpf, counted->event->name, OTHER);
+	*ret_any |= counted->other >= 0;
+	return counted->other == -ENOMEM ? -ENOMEM : 0;
+}
+
+static int find_fields(struct counted *counted)
+{
+	ssize_t count = exit_reasons_fields(counted->event->reasons, counted->fields,
+					    COUNT_FIELDS_MAX);
+	size_t i;
+
+	if (count < 0)
+		return (int)count;
+	counted->field_count = (size_t)count;
+	for (i = 0; i < counted->field_count; i++) {
+		if (counted->fields[i].offset + counted->fields[i].size > RECORD_MAX)
+			return -E2BIG;
+	}
+	return 0;
+}
+
+/* Looks at one event. Returns 1 when it is to be counted, 0 or -errno. */
+static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
+			struct counted *counted)
+{
+	bool wanted = wants(bpf, event->name), any = false;
+	bool split = splits(&bpf->selection, event);
+	int r;
+
+	*counted = (struct counted){.event = event, .name = -1, .other = -1};
+	if (split || !wanted) {
+		r = tracepoint_event_reasons(&bpf->events, event);
+		if (r < 0)
+			return r;
+	}
+	if (event->reasons && (split || !wanted)) {
+		size_t before = bpf->name_count;
+
+		r = find_fields(counted);
+		if (r == 0)
+			r = name_reasons(bpf, counted, &any);
+		/* A filter that takes reasons only brings their event along, but no reasons. */
+		while (!split && bpf->name_count > before)
+			free(bpf->names[--bpf->name_count].name);
+		if (r < 0)
+			return r;
+		if (!split) {
+			free(counted->reasons);
+			counted->reasons = NULL;
+		}
+	}
+	if (!wanted && !any)
+		return 0;
+	if (wanted || !bpf->only) {
+		counted->name = add_name(bpf, strdup(event->name), NULL);
+		if (counted->name < 0)
+			return -ENOMEM;
+	}
+	counted->by_thread = counted->reasons || bpf->selection.pid ||
+			     bpf->selection.by != BY_FIELD;
+	return 1;
+}
+
+/* The pairs of tracepoints between which a guest is stopped, on all architectures. */
+static bool is_pair(const char *from, const char *to)
+{
+	static const char *const pairs[][2] = {
+		{"kvm_exit", "kvm_entry"}, /* x86, arm64, riscv */
+		{"kvm_exit", "kvm_enter"}, /* mips */
+		{"kvm_s390_sie_exit", "kvm_s390_sie_enter"},
+		{"kvm_guest_exit", "kvm_guest_enter"}, /* powerpc, group kvm_hv */
+	};
+	size_t i;
+
+	for (i = 0; i < array_size(pairs); i++) {
+		if (strcmp(pairs[i][0], from) == 0 && strcmp(pairs[i][1], to) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The event that ends what `event` begins, or NULL. */
+static struct tracepoint_event *find_end(struct bpf_source *bpf,
+					 const struct tracepoint_event *event)
+{
+	size_t i;
+
+	for (i = 0; i < bpf->events.count; i++) {
+		if (is_pair(event->name, bpf->events.list[i].name))
+			return &bpf->events.list[i];
+	}
+	return NULL;
+}
+
+static struct counted *find_counted(struct bpf_source *bpf, const struct tracepoint_event *event)
+{
+	size_t i;
+
+	for (i = 0; i < bpf->counted_count; i++) {
+		if (bpf->counted[i].event == event)
+			return &bpf->counted[i];
+	}
+	return NULL;
+}
+
+/* Sets the clock's ends for latencies, adding an event that is not selected for itself. */
+static int time_exits(struct bpf_source *bpf, struct bpf_counter_event *events)
+{
+	size_t i, count = bpf->counted_count;
+
+	for (i = 0; i < count; i++) {
+		struct tracepoint_event *end = find_end(bpf, bpf->counted[i].event);
+		struct counted *counted = end ? find_counted(bpf, end) : NULL;
+
+		if (!end || !bpf->counted[i].by_thread)
+			continue;
+		if (!counted) {
+			counted = &bpf->counted[bpf->counted_count++];
+			*counted = (struct counted){.event = end, .name = -1, .other = -1};
+		}
+		events[i].how.starts = 1;
+		events[counted - bpf->counted].how.ends = 1;
+	}
+	return 0;
+}
+
+static int start_counting(struct bpf_source *bpf)
+{
+	/* One more for each, which may be the end of a pair. */
+	struct bpf_counter_event *events = calloc(bpf->counted_count * 2 + 1, sizeof(*events));
+	size_t i, j;
+	int r = events ? 0 : -ENOMEM;
+
+	if (r == 0 && bpf->selection.latency)
+		r = time_exits(bpf, events);
+	for (i = 0; r == 0 && i < bpf->counted_count; i++) {
+		const struct counted *counted = &bpf->counted[i];
+
+		r = tracepoint_event_id(&bpf->events, counted->event, &events[i].tracepoint);
+		events[i].how.by_thread = counted->by_thread;
+		for (j = 0; j < counted->field_count && counted->reasons; j++) {
+			events[i].how.fields[j].offset = (uint16_t)counted->fields[j].offset;
+			events[i].how.fields[j].size = (uint16_t)counted->fields[j].size;
+		}
+	}
+	if (r == 0 && bpf->counted_count)
+		r = bpf_counter_open(events, bpf->counted_count, &bpf->counter);
+	free(events);
+	return r;
+}
+
+/* Drops everything that belongs to a selection. */
+static void deselect(struct bpf_source *bpf)
+{
+	size_t i;
+
+	bpf_counter_close(bpf->counter);
+	tdestroy(bpf->codes, free);
+	tdestroy(bpf->tallies, free_tally);
+	tdestroy(bpf->owners, free);
+	for (i = 0; i < bpf->counted_count; i++)
+		free(bpf->counted[i].reasons);
+	for (i = 0; i < bpf->name_count; i++)
+		free(bpf->names[i].name);
+	free(bpf->counted);
+	free(bpf->names);
+	free(bpf->only);
+	free(bpf->gone);
+	vm_list_done(&bpf->vms);
+	*bpf = (struct bpf_source){.source = bpf->source, .root = bpf->root, .events = bpf->events};
+}
+
+static int bpf_select(struct source *source, const struct selection *selection,
+		      struct source_error *ret_error)
+{
+	struct bpf_source *bpf = self(source);
+	size_t i;
+	int r = 0;
+
+	deselect(bpf);
+	bpf->selection = *selection;
+	if (selection->only && !(bpf->only = strdup(selection->only)))
+		r = -ENOMEM;
+	bpf->selection.only = bpf->only;
+	bpf->counted = calloc(bpf->events.count * 2 + 1, sizeof(*bpf->counted));
+	if (!bpf->counted)
+		r = -ENOMEM;
+	*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_COUNT};
+	for (i = 0; i < bpf->events.count && r == 0; i++) {
+		struct counted *counted = &bpf->counted[bpf->counted_count];
+
+		r = select_event(bpf, &bpf->events.list[i], counted);
+		if (r > 0 || counted->reasons)
+			bpf->counted_count++;
+		if (r < 0)
+			*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_READ};
+		r = r > 0 ? 0 : r;
+	}
+	if (r == 0) {
+		r = start_counting(bpf);
+		*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_COUNT};
+	}
+	if (r < 0)
+		deselect(bpf);
+	return r;
+}
+
+/* Reading */
+
+static void take_flags(struct bpf_source *bpf, const struct counted *counted,
+		       const struct exit_decoded *decoded, size_t *names, size_t *count)
+{
+	uint64_t bit;
+
+	for (bit = 1; bit && decoded->flags; bit <<= 1) {
+		const char *flag;
+		char digits[40];
+		ssize_t name;
+
+		if (!(decoded->flags & bit) || bpf->selection.fixed_rows || *count == FLAGS_MAX)
+			continue;
+		flag = exit_reasons_flag_name(counted->event->reasons, bit);
+		snprintf(digits, sizeof(digits), "FLAG_0x%llx", (unsigned long long)bit);
+		name = add_reason_name(bpf, counted->event->name, flag ? flag : digits);
+		if (name >= 0)
+			names[(*count)++] = (size_t)name;
+	}
+}
+
+/* Finds the rows that a record with these fields belongs to: `room` FLAGS_MAX + 2. */
+static size_t name_record(struct bpf_source *bpf, const struct counted *counted,
+			  const struct count_key *key, size_t *names)
+{
+	unsigned char record[RECORD_MAX] = {0};
+	struct exit_decoded decoded;
+	ssize_t name = counted->other;
+	size_t i, size = 0, count = 0;
+	char digits[40];
+
+	if (counted->name >= 0)
+		names[count++] = (size_t)counted->name;
+	if (!counted->reasons)
+		return count;
+	for (i = 0; i < counted->field_count; i++) {
+		const struct event_field *field = &counted->fields[i];
+
+		memcpy(record + field->offset, &key->fields[i], field->size);
+		if (field->offset + field->size > size)
+			size = field->offset + field->size;
+	}
+	if (exit_reasons_classify(counted->event->reasons, record, size, &decoded) < 0) {
+		decoded.flags = 0;
+	} else if (decoded.reason >= 0) {
+		name = counted->reasons[decoded.reason];
+	} else if (!bpf->selection.fixed_rows) {
+		snprintf(digits, sizeof(digits), "0x%llx", (unsigned long long)decoded.number);
+		name = add_reason_name(bpf, counted->event->name, digits);
+	}
+	if (name >= 0)
+		names[count++] = (size_t)name;
+	take_flags(bpf, counted, &decoded, names, &count);
+	return count;
+}
+
+/* What a row of the kernel stands for, decoded once. NULL without memory. */
+static const struct code *find_code(struct bpf_source *bpf, const struct count_key *key)
+{
+	struct code lookup = {.event = key->event};
+	size_t names[FLAGS_MAX + 2], count;
+	struct code **node, *code;
+
+	memcpy(lookup.fields, key->fields, sizeof(lookup.fields));
+	node = tfind(&lookup, &bpf->codes, compare_codes);
+	if (node)
+		return *node;
+	count = name_record(bpf, &bpf->counted[key->event], key, names);
+	code = calloc(1, sizeof(*code) + count * sizeof(*names));
+	if (!code)
+		return NULL;
+	*code = lookup;
+	code->count = count;
+	memcpy(code->names, names, count * sizeof(*names));
+	if (!tsearch(code, &bpf->codes, compare_codes)) {
+		free(code);
+		return NULL;
+	}
+	return code;
+}
+
+static bool thread_exists(const struct bpf_source *bpf, pid_t tgid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "proc/%d/task/%d", (int)tgid, (int)tid);
+	return faccessat(bpf->root->fd, path, F_OK, 0) == 0;
+}
+
+static bool runs_vm(const struct bpf_source *bpf, pid_t tgid)
+{
+	size_t i;
+
+	for (i = 0; i < bpf->vms.count; i++) {
+		if (bpf->vms.vms[i].pid == tgid)
+			return true;
+	}
+	return false;
+}
+
+/* Whether threads that ended while their process lives on are worth looking for. */
+static bool is_crowded(const struct bpf_source *bpf)
+{
+	return bpf->row_count > bpf_counter_room() / 4;
+}
+
+/* What is known of a process (tid 0) or thread. NULL without memory. */
+static struct owner *find_owner(struct bpf_source *bpf, pid_t tgid, pid_t tid)
+{
+	struct owner key = {.tgid = tgid, .tid = tid, .alive = true};
+	struct owner **node = tfind(&key, &bpf->owners, compare_owners);
+	struct owner *owner = node ? *node : NULL;
+
+	if (!owner) {
+		owner = malloc(sizeof(*owner));
+		if (!owner)
+			return NULL;
+		*owner = key;
+		if (!tsearch(owner, &bpf->owners, compare_owners)) {
+			free(owner);
+			return NULL;
+		}
+		owner->thread.tid = tid;
+		if (tid && bpf->selection.by == BY_VCPU)
+			(void)!vcpus_find(bpf->root, &bpf->vms, tgid, tid, &owner->thread);
+	}
+	if (owner->checked == bpf->reads)
+		return owner;
+	owner->checked = bpf->reads;
+	if (tid == 0) {
+		owner->alive = kill(tgid, 0) == 0 || errno != ESRCH;
+		owner->is_guest = owner->alive && runs_vm(bpf, tgid);
+	} else if (is_crowded(bpf) || bpf->selection.by == BY_VCPU) {
+		owner->alive = thread_exists(bpf, tgid, tid);
+	}
+	return owner;
+}
+
+static int forget_later(struct bpf_source *bpf, const struct count_key *key)
+{
+	if (bpf->gone_count == bpf->gone_room) {
+		size_t room = bpf->gone_room ? bpf->gone_room * 2 : 64;
+		struct count_key *grown = reallocarray(bpf->gone, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		bpf->gone = grown;
+		bpf->gone_room = room;
+	}
+	bpf->gone[bpf->gone_count++] = *key;
+	return 0;
+}
+
+/*
+ * Whom a row counts for. Returns 1 and the tallies' owner, 0 when nobody wants it, or -ENOMEM.
+ * Rows of who is gone are counted a last time and then forgotten. The kernel's idle threads, which
+ * are process 0, raise events too.
+ */
+static int find_owners(struct bpf_source *bpf, const struct count_key *key, pid_t *ret_guest,
+		       pid_t *ret_tid, bool *ret_alive)
+{
+	struct owner *process, *thread = NULL;
+	pid_t tgid = (pid_t)key->tgid, tid = (pid_t)key->tid;
+
+	*ret_guest = *ret_tid = 0;
+	*ret_alive = true;
+	if (tgid) {
+		process = find_owner(bpf, tgid, 0);
+		thread = process ? find_owner(bpf, tgid, tid) : NULL;
+		if (!thread)
+			return -ENOMEM;
+		*ret_alive = process->alive && thread->alive;
+	}
+	if (bpf->selection.pid && bpf->selection.pid != tgid)
+		return 0;
+	if (bpf->selection.by == BY_FIELD)
+		return 1;
+	if (!tgid || !find_owner(bpf, tgid, 0)->is_guest)
+		return 0;
+	*ret_guest = tgid;
+	if (bpf->selection.by == BY_VCPU)
+		*ret_tid = tid;
+	return 1;
+}
+
+static int take_row(const struct count_key *key, uint64_t count, void *data)
+{
+	struct bpf_source *bpf = data;
+	const struct code *code;
+	pid_t guest, tid;
+	bool alive;
+	size_t i;
+	int r;
+
+	bpf->row_count++;
+	if (key->event >= bpf->counted_count)
+		return 0;
+	r = find_owners(bpf, key, &guest, &tid, &alive);
+	if (r > 0) {
+		code = find_code(bpf, key);
+		if (!code)
+			return -ENOMEM;
+		for (i = 0; i < code->count; i++) {
+			struct tally *tally = find_tally(bpf, code->names[i], guest, tid);
+
+			if (!tally)
+				return -ENOMEM;
+			*(alive ? &tally->now : &tally->retired) += count;
+		}
+	}
+	if (r >= 0 && !alive)
+		r = forget_later(bpf, key);
+	return r < 0 ? r : 0;
+}
+
+static struct distribution to_distribution(const struct count_latency *latency)
+{
+	struct distribution distribution = {
+		.scale = DISTRIBUTION_LOG2,
+		.bucket_count = COUNT_BUCKETS,
+		.has_moments = true,
+		.sum = latency->sum,
+		.squares_low = latency->squares_low,
+		.squares_high = latency->squares_high,
+		.has_extremes = true,
+		.min = latency->min,
+		.max = latency->max,
+	};
+	size_t i;
+
+	/* The row is read while it is written to: the buckets say how many values they hold. */
+	for (i = 0; i < COUNT_BUCKETS; i++) {
+		distribution.buckets[i] = latency->buckets[i];
+		distribution.count += latency->buckets[i];
+	}
+	return distribution;
+}
+
+static int take_latency(const struct count_key *key, const struct count_latency *latency,
+			void *data)
+{
+	struct bpf_source *bpf = data;
+	struct distribution distribution = to_distribution(latency);
+	const struct code *code;
+	pid_t guest, tid;
+	bool alive;
+	size_t i;
+	int r;
+
+	if (key->event >= bpf->counted_count)
+		return 0;
+	r = find_owners(bpf, key, &guest, &tid, &alive);
+	if (r <= 0)
+		return r;
+	code = find_code(bpf, key);
+	if (!code)
+		return -ENOMEM;
+	for (i = 0; i < code->count; i++) {
+		struct tally *tally = find_tally(bpf, code->names[i], guest, tid);
+
+		if (tally && !tally->latency)
+			tally->latency = calloc(LATENCIES, sizeof(*tally->latency));
+		if (!tally || !tally->latency)
+			return -ENOMEM;
+		distribution_add(&tally->latency[alive ? LATENCY_NOW : LATENCY_RETIRED],
+				 &distribution);
+	}
+	return 0;
+}
+
+static void start_tally(const void *node, VISIT visit, void *data)
+{
+	struct tally *tally = *(struct tally *const *)node;
+
+	(void)data;
+	if (visit != postorder && visit != leaf)
+		return;
+	tally->now = 0;
+	if (tally->latency)
+		tally->latency[LATENCY_NOW] = (struct distribution){0};
+}
+
+static int count_for(struct bpf_source *bpf, ssize_t name, uint64_t count)
+{
+	struct tally *tally = name >= 0 ? find_tally(bpf, (size_t)name, 0, 0) : NULL;
+
+	if (tally)
+		tally->now += count;
+	return name >= 0 && !tally ? -ENOMEM : 0;
+}
+
+/*
+ * Adds the events that are not counted by thread, and those for which there was no room: of them,
+ * only that they happened is known.
+ */
+static int read_totals(struct bpf_source *bpf)
+{
+	uint64_t *totals = calloc(bpf->counted_count, sizeof(*totals));
+	size_t i;
+	int r = totals ? bpf_counter_totals(bpf->counter, totals) : -ENOMEM;
+
+	for (i = 0; r == 0 && i < bpf->counted_count; i++) {
+		const struct counted *counted = &bpf->counted[i];
+
+		if (bpf->selection.by != BY_FIELD || bpf->selection.pid || !totals[i])
+			continue;
+		r = count_for(bpf, counted->name, totals[i]);
+		if (r == 0 && counted->reasons)
+			r = count_for(bpf, counted->other, totals[i]);
+	}
+	free(totals);
+	return r;
+}
+
+/* Brings every tally up to date. */
+static int read_counter(struct bpf_source *bpf)
+{
+	size_t i;
+	int r = 0;
+
+	bpf->reads++;
+	twalk_r(bpf->tallies, start_tally, NULL);
+	if (bpf->selection.by != BY_FIELD) {
+		vm_list_done(&bpf->vms);
+		r = vm_list_read(bpf->root, &bpf->vms);
+	}
+	bpf->row_count = 0;
+	bpf->gone_count = 0;
+	if (r == 0)
+		r = read_totals(bpf);
+	if (r == 0)
+		r = bpf_counter_rows(bpf->counter, take_row, bpf);
+	if (r == 0 && bpf->selection.latency)
+		r = bpf_counter_latencies(bpf->counter, take_latency, bpf);
+	for (i = 0; r == 0 && i < bpf->gone_count; i++)
+		bpf_counter_forget(bpf->counter, &bpf->gone[i]);
+	return r;
+}
+
+/* Collects what no longer belongs to anybody, as trees cannot lose nodes while they are walked. */
+struct dead {
+	struct bpf_source *bpf;
+	void **list;
+	size_t count, room;
+};
+
+static void add_dead(struct dead *dead, void *node)
+{
+	if (dead->count == dead->room) {
+		size_t room = dead->room ? dead->room * 2 : 64;
+		void **grown = reallocarray(dead->list, room, sizeof(*grown));
+
+		if (!grown)
+			return; /* the next read finds it again */
+		dead->list = grown;
+		dead->room = room;
+	}
+	dead->list[dead->count++] = node;
+}
+
+/* Whether the guest and thread of a tally are there, as far as the last read knows. */
+static bool is_alive(struct bpf_source *bpf, const struct tally *tally)
+{
+	struct owner *guest, *thread;
+
+	if (!tally->guest)
+		return true;
+	guest = find_owner(bpf, tally->guest, 0);
+	thread = tally->tid ? find_owner(bpf, tally->guest, tally->tid) : guest;
+	return guest && thread && guest->alive && thread->alive;
+}
+
+static void take_dead_tally(const void *node, VISIT visit, void *data)
+{
+	struct tally *tally = *(struct tally *const *)node;
+	struct dead *dead = data;
+
+	if ((visit == postorder || visit == leaf) && !is_alive(dead->bpf, tally))
+		add_dead(dead, tally);
+}
+
+static void take_dead_owner(const void *node, VISIT visit, void *data)
+{
+	struct owner *owner = *(struct owner *const *)node;
+	struct dead *dead = data;
+
+	/* Rows of who was not seen are gone. */
+	if ((visit == postorder || visit == leaf) &&
+	    (!owner->alive || owner->checked != dead->bpf->reads))
+		add_dead(dead, owner);
+}
+
+/* Forgets guests and threads that are gone; their last numbers were in the sample before. */
+static void bury_dead(struct bpf_source *bpf)
+{
+	struct dead dead = {.bpf = bpf};
+	size_t i;
+
+	twalk_r(bpf->tallies, take_dead_tally, &dead);
+	for (i = 0; i < dead.count; i++) {
+		tdelete(dead.list[i], &bpf->tallies, compare_tallies);
+		free_tally(dead.list[i]);
+	}
+	dead.count = 0;
+	twalk_r(bpf->owners, take_dead_owner, &dead);
+	for (i = 0; i < dead.count; i++) {
+		tdelete(dead.list[i], &bpf->owners, compare_owners);
+		free(dead.list[i]);
+	}
+	free(dead.list);
+}
+
+static int add_row(struct bpf_source *bpf, struct sample *sample, size_t name,
+		   const struct tally *tally)
+{
+	struct sample_row row = {.name = bpf->names[name].name,
+				 .parent = bpf->names[name].parent,
+				 .kind = FIELD_EVENTS};
+	struct distribution latency;
+
+	if (!tally)
+		return sample_add(sample, row);
+	row.guest = tally->guest;
+	row.value = tally->now + tally->retired - tally->base;
+	if (tally->tid) {
+		const struct owner *owner = find_owner(bpf, tally->guest, tally->tid);
+
+		if (!owner)
+			return -ENOMEM;
+		row.thread = owner->thread;
+	}
+	if (!tally->latency)
+		return sample_add(sample, row);
+	latency = tally->latency[LATENCY_RETIRED];
+	distribution_add(&latency, &tally->latency[LATENCY_NOW]);
+	distribution_subtract(&latency, &tally->latency[LATENCY_BASE]);
+	return sample_add_distribution(sample, row, &latency);
+}
+
+static void take_tally(const void *node, VISIT visit, void *data)
+{
+	const struct tally *tally = *(struct tally *const *)node;
+	struct bpf_source *bpf = data;
+
+	if ((visit == postorder || visit == leaf) && bpf->walk_error == 0)
+		bpf->walk_error = add_row(bpf, bpf->sample, tally->name, tally);
+}
+
+/* One row for each name, whether it was seen or not. */
+static int add_fields(struct bpf_source *bpf, struct sample *sample)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < bpf->name_count && r == 0; i++) {
+		struct tally key = {.name = i};
+		struct tally **node = tfind(&key, &bpf->tallies, compare_tallies);
+
+		r = add_row(bpf, sample, i, node ? *node : NULL);
+	}
+	return r;
+}
+
+/* Where rows are guests, one that did nothing yet has a row as well. */
+static int add_idle_guests(struct bpf_source *bpf)
+{
+	size_t i;
+
+	if (bpf->selection.by != BY_GUEST || !bpf->only || !bpf->name_count)
+		return 0;
+	for (i = 0; i < bpf->vms.count; i++) {
+		pid_t pid = bpf->vms.vms[i].pid;
+
+		if (pid <= 0 || (bpf->selection.pid && bpf->selection.pid != pid))
+			continue;
+		if (!find_owner(bpf, pid, 0) || !find_tally(bpf, 0, pid, 0))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int bpf_read(struct source *source, struct sample *sample)
+{
+	struct bpf_source *bpf = self(source);
+	struct bpf_counter_loss loss;
+	int r;
+
+	if (!bpf->counter)
+		return 0;
+	r = read_counter(bpf);
+	if (r < 0)
+		return r;
+	loss = bpf_counter_loss(bpf->counter);
+	bpf->lost = loss.dropped + loss.untimed + loss.missed;
+	if (bpf->selection.by == BY_FIELD)
+		return add_fields(bpf, sample);
+	bury_dead(bpf);
+	r = add_idle_guests(bpf);
+	if (r < 0)
+		return r;
+	bpf->sample = sample;
+	bpf->walk_error = 0;
+	twalk_r(bpf->tallies, take_tally, bpf);
+	return bpf->walk_error;
+}
+
+static void restart_tally(const void *node, VISIT visit, void *data)
+{
+	struct tally *tally = *(struct tally *const *)node;
+
+	(void)data;
+	if (visit != postorder && visit != leaf)
+		return;
+	tally->base = tally->now + tally->retired;
+	if (!tally->latency)
+		return;
+	tally->latency[LATENCY_BASE] = tally->latency[LATENCY_RETIRED];
+	distribution_add(&tally->latency[LATENCY_BASE], &tally->latency[LATENCY_NOW]);
+}
+
+static void bpf_reset(struct source *source)
+{
+	struct bpf_source *bpf = self(source);
+
+	if (!bpf->counter || read_counter(bpf) < 0)
+		return; /* the next read fails likewise and is reported */
+	twalk_r(bpf->tallies, restart_tally, NULL);
+}
+
+static int bpf_list(struct source *source, void (*take)(const char *name, void *data), void *data)
+{
+	const struct bpf_source *bpf = self(source);
+	size_t i;
+
+	for (i = 0; i < bpf->events.count; i++)
+		take(bpf->events.list[i].name, data);
+	return 0;
+}
+
+static struct source_health bpf_health(const struct source *source)
+{
+	const struct bpf_source *bpf = (const struct bpf_source *)source;
+
+	return (struct source_health){.fields = bpf->name_count, .lost = bpf->lost};
+}
+
+static void bpf_close(struct source *source)
+{
+	struct bpf_source *bpf = self(source);
+
+	deselect(bpf);
+	tracepoint_events_done(&bpf->events);
+	free(bpf);
+}
+
+static const struct source_ops bpf_ops = {
+	.kind = SOURCE_TRACEPOINTS,
+	.select = bpf_select,
+	.read = bpf_read,
+	.reset = bpf_reset,
+	.list = bpf_list,
+	.health = bpf_health,
+	.close = bpf_close,
+};
+
+/*
+ * The kernel tells processes by their numbers in the initial PID namespace, whose inode is fixed
+ * (PROC_PID_INIT_INO in the kernel's proc_ns.h). In a container they would be nobody here.
+ */
+static bool in_initial_pid_namespace(const struct host_root *root)
+{
+	struct stat st;
+
+	return fstatat(root->fd, "proc/self/ns/pid", &st, 0) == 0 && st.st_ino == 0xEFFFFFFC;
+}
+
+int source_bpf_open(const struct host_root *root, struct source **ret_source,
+		    struct source_error *ret_error)
+{
+	struct bpf_source *bpf;
+	bool found;
+	int r;
+
+	*ret_error = (struct source_error){.error = -EOPNOTSUPP, .step = SOURCE_STEP_COUNT};
+	if (!root->real || !in_initial_pid_namespace(root))
+		return -EOPNOTSUPP;
+	bpf = calloc(1, sizeof(*bpf));
+	*ret_error = (struct source_error){.error = -ENOMEM};
+	if (!bpf)
+		return -ENOMEM;
+	bpf->source.ops = &bpf_ops;
+	bpf->root = root;
+	r = tracepoint_events_open(root, &bpf->events, &found);
+	if (r == 0) {
+		*ret_source = &bpf->source;
+		return 0;
+	}
+	*ret_error = (struct source_error){.error = r,
+					   .step = found ? SOURCE_STEP_READ : SOURCE_STEP_FIND};
+	bpf_close(&bpf->source);
+	return r;
+}
