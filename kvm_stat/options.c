@@ -11,7 +11,7 @@
 #include "kvm_stat/source.h"
 #include "version.h"
 
-enum { OPT_COUNT = CHAR_MAX + 1, OPT_COUNTER, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
+enum { OPT_COUNT = CHAR_MAX + 1, OPT_VIA, OPT_EXITS, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
 
 static const char short_options[] = "1cdf:g:hilL:p:s:tz";
 
@@ -32,10 +32,11 @@ static const struct option long_options[] = {
 	{"tracepoints", no_argument, NULL, 't'},
 	{"skip-zero-records", no_argument, NULL, 'z'},
 	{"count", required_argument, NULL, OPT_COUNT},
-	{"counter", required_argument, NULL, OPT_COUNTER},
+	{"exits", no_argument, NULL, OPT_EXITS},
 	{"source", required_argument, NULL, OPT_SOURCE},
 	{"sysroot", required_argument, NULL, OPT_SYSROOT},
 	{"version", no_argument, NULL, OPT_VERSION},
+	{"via", required_argument, NULL, OPT_VIA},
 	{0},
 };
 
@@ -58,9 +59,10 @@ static const char help_text[] =
 	" -t, --tracepoints           count KVM's tracepoints (the default)\n"
 	" -z, --skip-zero-records     log no records that are all zero\n"
 	"     --count <n>             end after n records, refreshes or seconds of -1\n"
-	"     --counter <name>        what counts tracepoints: bpf, perf\n"
+	"     --exits                 with -1: how long exits take\n"
 	"     --source <list>         sources to use: debugfs,tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
+	"     --via <name>            count tracepoints via bpf or perf only\n"
 	" -h, --help                  print this help\n"
 	"     --version               print the version\n"
 	"\n"
@@ -152,14 +154,14 @@ static int parse_sources(const char *text, struct options *options)
 	}
 }
 
-static int parse_counter(const char *text, struct options *options)
+static int parse_via(const char *text, struct options *options)
 {
 	if (strcmp(text, "bpf") == 0) {
 		options->counter = COUNTER_BPF;
 	} else if (strcmp(text, "perf") == 0) {
 		options->counter = COUNTER_PERF;
 	} else {
-		message_error("unknown counter \"%s\": there are bpf and perf", text);
+		message_error("invalid value \"%s\" of --via: there are bpf and perf", text);
 		return usage_error();
 	}
 	return 0;
@@ -240,8 +242,11 @@ static int apply(int option, char *argv[], struct options *options)
 	case OPT_COUNT:
 		status = parse_count(value, options);
 		break;
-	case OPT_COUNTER:
-		status = parse_counter(value, options);
+	case OPT_EXITS:
+		options->exits = true;
+		break;
+	case OPT_VIA:
+		status = parse_via(value, options);
 		break;
 	case OPT_SOURCE:
 		status = parse_sources(value, options);
@@ -273,6 +278,10 @@ static int settle(struct options *options)
 	if (options->skip_zero && !options->logs) {
 		message_error("option -z/--skip-zero-records requires -l/--log or "
 			      "-L/--log-to-file");
+		return 1;
+	}
+	if (options->exits && (options->logs || options->mode != MODE_BATCH)) {
+		message_error("option --exits requires -1/--once/--batch");
 		return 1;
 	}
 	if (strcmp(options->fields, "help") == 0)

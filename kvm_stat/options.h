@@ -31,6 +31,7 @@ struct options {
 		COUNTER_PERF,
 	} counter;            /* what counts tracepoints */
 	unsigned int sources; /* set of enum source_kind that the user insists on; 0: the best */
+	bool exits;           /* --exits */
 	const char *fields;   /* -f; "" for all */
 	const char *guest;    /* -g; NULL when -p came later or neither was given */
 	pid_t pid;            /* -p; 0 for all */

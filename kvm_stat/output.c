@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/text.h"
+#include "kvm_stat/format.h"
 
 void output_batch(FILE *stream, const struct rates *rates)
 {
@@ -15,6 +16,54 @@ void output_batch(FILE *stream, const struct rates *rates)
 	for (i = 0; i < rates->count; i++)
 		fprintf(stream, "%-42s%10" PRIu64 "%10" PRId64 "\n", rates->rows[i].name,
 			rates->rows[i].total, rates->rows[i].delta);
+}
+
+/* The longest time, as far as it is known: in an interval only its bucket is. */
+static void format_longest(char *out, size_t size, const struct distribution *times)
+{
+	unsigned int i = times->bucket_count;
+	uint64_t low, high;
+
+	if (times->has_extremes) {
+		format_time(out, size, (double)times->max, "");
+		return;
+	}
+	while (i > 0 && !times->buckets[i - 1])
+		i--;
+	distribution_bucket(times, i ? i - 1 : 0, &low, &high);
+	out[0] = high == UINT64_MAX ? '>' : '<';
+	format_time(out + 1, size - 1, (double)(high == UINT64_MAX ? low : high), "");
+}
+
+static void write_exit_row(FILE *stream, const struct exit_row *row)
+{
+	char cells[5][FORMAT_TIME_SIZE];
+	const struct distribution *times = row->times;
+
+	format_time(cells[0], sizeof(cells[0]), distribution_mean(times), "");
+	format_time(cells[1], sizeof(cells[1]), distribution_deviation(times), "");
+	format_time(cells[2], sizeof(cells[2]), distribution_percentile(times, 0.5), "");
+	format_time(cells[3], sizeof(cells[3]), distribution_percentile(times, 0.99), "");
+	format_longest(cells[4], sizeof(cells[4]), times);
+	fprintf(stream, "%-40s%10" PRIu64, row->rate->name, times->count);
+	if (row->halted)
+		fprintf(stream, "%8s%8s", "halted", "");
+	else
+		fprintf(stream, "%8.1f%8.1f", row->count_share * 100, row->time_share * 100);
+	fprintf(stream, "%9s%9s%9s%9s%9s\n", cells[0], cells[1], cells[2], cells[3], cells[4]);
+}
+
+void output_exits(FILE *stream, const struct exit_table *table)
+{
+	char time[FORMAT_TIME_SIZE];
+	size_t i;
+
+	fprintf(stream, "%-40s%10s%8s%8s%9s%9s%9s%9s%9s\n", "Exit reason", "Count", "%Count",
+		"%Time", "Mean", "Dev", "p50", "p99", "Max");
+	for (i = 0; i < table->count; i++)
+		write_exit_row(stream, &table->rows[i]);
+	format_time(time, sizeof(time), (double)table->time, "");
+	fprintf(stream, "%-40s%10" PRIu64 "%25s\n", "Total without halts", table->exits, time);
 }
 
 void log_columns_done(struct log_columns *columns)

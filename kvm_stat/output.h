@@ -5,10 +5,17 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "kvm_stat/exit_table.h"
 #include "kvm_stat/rates.h"
 
 /* Writes "name total delta", one line for each row, in the order of the rates. */
 void output_batch(FILE *stream, const struct rates *rates);
+
+/*
+ * Writes how long exits of the interval took, one line for each reason, with a header; times are
+ * rounded to the unit that fits.
+ */
+void output_exits(FILE *stream, const struct exit_table *table);
 
 /* The columns of a log. */
 struct log_columns {

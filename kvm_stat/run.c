@@ -11,6 +11,7 @@
 #include "host/kvm_uevent.h"
 #include "host/message.h"
 #include "host/stdout.h"
+#include "kvm_stat/exit_table.h"
 #include "kvm_stat/log.h"
 #include "kvm_stat/output.h"
 #include "kvm_stat/screen.h"
@@ -66,6 +67,18 @@ static int list_fields(struct session *session)
 	return r < 0;
 }
 
+/* --exits */
+static int print_exits(const struct rates *rates)
+{
+	struct exit_table table = {0};
+	int r = exit_table_update(&table, rates, EXIT_INTERVAL);
+
+	if (r == 0)
+		output_exits(stdout, &table);
+	exit_table_done(&table);
+	return r;
+}
+
 /* -1: one second, or as many as --count says, each a block of lines. */
 static int batch(struct session *session, const struct options *options, int signal_fd)
 {
@@ -83,7 +96,12 @@ static int batch(struct session *session, const struct options *options, int sig
 			break;
 		if (i)
 			putchar('\n');
-		output_batch(stdout, &session->rates);
+		if (options->exits)
+			r = print_exits(&session->rates);
+		else
+			output_batch(stdout, &session->rates);
+		if (r < 0)
+			break;
 		if (stdout_flush() < 0)
 			return 1;
 	}

@@ -119,6 +119,8 @@ static int start_tracepoints(struct session *session, const struct options *opti
 		*ret_source = NULL;
 	}
 	error = *ret_error;
+	if (session->selection.latency)
+		return bpf;
 	r = source_tracepoint_open(&session->root, ret_source, ret_error);
 	r = start_source(session, options, r, *ret_source, ret_error);
 	if (r == 0 && options->counter != COUNTER_PERF && bpf != -EOPNOTSUPP)
@@ -243,6 +245,7 @@ int session_open(struct session *session, const struct options *options)
 	session->selection.children = options->mode != MODE_SCREEN;
 	session->selection.each_guest = options->mode != MODE_SCREEN;
 	session->selection.fixed_rows = options->csv;
+	session->selection.latency = options->exits;
 	return options->sources ? open_insisted(session, options) : open_best(session, options);
 }
 

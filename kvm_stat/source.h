@@ -26,7 +26,7 @@ struct selection {
 		BY_VCPU,  /* one for each field and thread of a guest */
 	} by;
 	const char *only; /* not NULL: only the field of exactly this name, reasons included */
-	bool latency;     /* also how long exits take: rows of kvm_exit with a distribution */
+	bool latency;     /* only exits of guests, by reason, with how long each took */
 	bool fixed_rows;  /* reasons without a name count as "(other)" instead of by number */
 	/*
 	 * debugfs: read each guest's own files, so that the end of a guest costs only that guest's

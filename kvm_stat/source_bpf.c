@@ -260,6 +260,37 @@ static int find_fields(struct counted *counted)
 	return 0;
 }
 
+/* The pairs of tracepoints between which a guest is stopped, on all architectures. */
+static bool is_pair(const char *from, const char *to)
+{
+	static const char *const pairs[][2] = {
+		{"kvm_exit", "kvm_entry"}, /* x86, arm64, riscv */
+		{"kvm_exit", "kvm_enter"}, /* mips */
+		{"kvm_s390_sie_exit", "kvm_s390_sie_enter"},
+		{"kvm_guest_exit", "kvm_guest_enter"}, /* powerpc, group kvm_hv */
+	};
+	size_t i;
+
+	for (i = 0; i < array_size(pairs); i++) {
+		if (strcmp(pairs[i][0], from) == 0 && strcmp(pairs[i][1], to) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The event that ends what `event` begins, or NULL. */
+static struct tracepoint_event *find_end(struct bpf_source *bpf,
+					 const struct tracepoint_event *event)
+{
+	size_t i;
+
+	for (i = 0; i < bpf->events.count; i++) {
+		if (is_pair(event->name, bpf->events.list[i].name))
+			return &bpf->events.list[i];
+	}
+	return NULL;
+}
+
 /* Looks at one event. Returns 1 when it is to be counted, 0 or -errno. */
 static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
 			struct counted *counted)
@@ -269,6 +300,8 @@ static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
 	int r;
 
 	*counted = (struct counted){.event = event, .name = -1, .other = -1};
+	if (bpf->selection.latency && !find_end(bpf, event))
+		return 0;
 	if (split || !wanted) {
 		r = tracepoint_event_reasons(&bpf->events, event);
 		if (r < 0)
@@ -300,37 +333,6 @@ static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
 	counted->by_thread = counted->reasons || bpf->selection.pid ||
 			     bpf->selection.by != BY_FIELD;
 	return 1;
-}
-
-/* The pairs of tracepoints between which a guest is stopped, on all architectures. */
-static bool is_pair(const char *from, const char *to)
-{
-	static const char *const pairs[][2] = {
-		{"kvm_exit", "kvm_entry"}, /* x86, arm64, riscv */
-		{"kvm_exit", "kvm_enter"}, /* mips */
-		{"kvm_s390_sie_exit", "kvm_s390_sie_enter"},
-		{"kvm_guest_exit", "kvm_guest_enter"}, /* powerpc, group kvm_hv */
-	};
-	size_t i;
-
-	for (i = 0; i < array_size(pairs); i++) {
-		if (strcmp(pairs[i][0], from) == 0 && strcmp(pairs[i][1], to) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The event that ends what `event` begins, or NULL. */
-static struct tracepoint_event *find_end(struct bpf_source *bpf,
-					 const struct tracepoint_event *event)
-{
-	size_t i;
-
-	for (i = 0; i < bpf->events.count; i++) {
-		if (is_pair(event->name, bpf->events.list[i].name))
-			return &bpf->events.list[i];
-	}
-	return NULL;
 }
 
 static struct counted *find_counted(struct bpf_source *bpf, const struct tracepoint_event *event)

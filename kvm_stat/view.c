@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "host/text.h"
+#include "kvm_stat/format.h"
 
 #define NAME_WIDTH     40
 #define NAME_WIDTH_MIN 8
@@ -140,19 +141,6 @@ size_t view_first_row(const struct view_model *model, int height)
 	if (count <= page)
 		return 0;
 	return first > count - page ? count - page : first;
-}
-
-/* Nanoseconds in the unit that leaves two or three digits: "1.2s", "350ms". */
-static void format_time(char *out, size_t size, double ns, const char *suffix)
-{
-	static const char *const units[] = {"ns", "us", "ms", "s"};
-	size_t unit = 0;
-
-	while (unit + 1 < array_size(units) && ns >= 999.5) {
-		ns /= 1000;
-		unit++;
-	}
-	snprintf(out, size, "%.*f%s%s", unit && ns < 9.95 ? 1 : 0, ns, units[unit], suffix);
 }
 
 static void format_rate(char *out, size_t size, const struct view_model *model,

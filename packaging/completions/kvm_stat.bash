@@ -29,6 +29,10 @@ _kvm_stat() {
 		mapfile -t COMPREPLY < <(compgen -W 'debugfs tracepoints debugfs,tracepoints' -- "$cur")
 		return
 		;;
+	--via)
+		mapfile -t COMPREPLY < <(compgen -W 'bpf perf' -- "$cur")
+		return
+		;;
 	-f | --fields)
 		mapfile -t COMPREPLY < <(compgen -W help -- "$cur")
 		return
@@ -41,7 +45,8 @@ _kvm_stat() {
 		mapfile -t COMPREPLY < <(compgen -W '
 			-1 --once --batch -c --csv -d --debugfs -f --fields -g --guest -h --help
 			-i --debugfs-include-past -l --log -L --log-to-file -p --pid -s --set-delay
-			-t --tracepoints -z --skip-zero-records --count --source --sysroot --version
+			-t --tracepoints -z --skip-zero-records --count --exits --source --sysroot --via
+			--version
 			' -- "$cur")
 	fi
 }

@@ -295,6 +295,7 @@ static void test_all_long_options(void **state)
 		{"count", "co", "1"},
 		{"source", "so", "debugfs"},
 		{"sysroot", "sy", "/"},
+		{"via", "vi", "perf"},
 	};
 	size_t i;
 
