@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "units/lint_set.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "host/text.h"
+#include "units/key.h"
+
+static const char *const unit_types[] = {"service",   "socket", "target", "timer",
+					 "path",      "mount",  "swap",   "slice",
+					 "automount", "scope",  "device"};
+
+/* Keys beside the sets of [Unit] and [Install] that name units. */
+static const struct {
+	const char *section, *key;
+} name_keys[] = {
+	{"Service", "Sockets"},
+	{"Socket", "Service"},
+	{"Timer", "Unit"},
+	{"Path", "Unit"},
+};
+
+/* The kinds of addresses that are in the file system or the abstract name space. */
+static const char *const address_keys[] = {"ListenStream", "ListenDatagram",
+					   "ListenSequentialPacket", "ListenFIFO",
+					   "ListenMessageQueue"};
+
+static bool names_units(const char *section, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < array_size(name_keys); i++) {
+		if (strcmp(name_keys[i].section, section) == 0 &&
+		    strcmp(name_keys[i].key, key) == 0)
+			return true;
+	}
+	return key_is_set(section, key) && strcmp(key, "Documentation") != 0 &&
+	       strcmp(key, "RequiresMountsFor") != 0 && strcmp(key, "WantsMountsFor") != 0;
+}
+
+/* Writes the value of a specifier of names and paths. Returns whether it is one that is known. */
+static bool put_specifier(FILE *stream, const struct lint_unit *unit, char specifier)
+{
+	size_t prefix = (size_t)(unit->type - 1 - unit->name);
+
+	switch (specifier) {
+	case '%':
+		putc('%', stream);
+		return true;
+	case 't':
+		fputs("/run", stream);
+		return true;
+	case 'n':
+		fputs(unit->name, stream);
+		return true;
+	case 'p':
+		prefix = strcspn(unit->name, "@") < prefix ? strcspn(unit->name, "@") : prefix;
+		/* fall through */
+	case 'N':
+		fwrite(unit->name, 1, prefix, stream);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Replaces the specifiers that are known. Returns memory to be freed, or NULL without memory. */
+static char *expand(const struct lint_unit *unit, const char *text)
+{
+	char *expanded = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&expanded, &size);
+
+	if (!stream)
+		return NULL;
+	for (; *text; text++) {
+		if (*text == '%' && text[1] && put_specifier(stream, unit, text[1]))
+			text++;
+		else
+			putc(*text, stream);
+	}
+	if (fclose(stream) == 0)
+		return expanded;
+	free(expanded);
+	return NULL;
+}
+
+/* Room for one more in arrays that have room for powers of two. */
+static void *grow(void *items, size_t count, size_t size)
+{
+	if (count & (count - 1))
+		return items;
+	return reallocarray(items, count ? count * 2 : 1, size);
+}
+
+static int add_name(struct lint_unit *unit, const char *key, char *word,
+		    const struct unit_line *line)
+{
+	struct lint_name *names = grow(unit->names, unit->name_count, sizeof(*names));
+	struct lint_name name = {.key = key, .name = word, .line = line};
+
+	if (!names)
+		return -ENOMEM;
+	unit->names = names;
+	if (strchr(word, '%')) {
+		name.name = expand(unit, word);
+		name.owned = true;
+		if (!name.name)
+			return -ENOMEM;
+	}
+	names[unit->name_count++] = name;
+	return 0;
+}
+
+static int add_names(struct lint_unit *unit, const struct assignment *assignment,
+		     const struct unit_line *line)
+{
+	char *rest = assignment->value, *word;
+	int r = 0;
+
+	while (r == 0 && (word = assignment_next_word(&rest)))
+		r = add_name(unit, assignment->key, word, line);
+	return r;
+}
+
+/* As systemd simplifies paths: no double slashes, none at the end, no /var/run. */
+static void simplify(char *path)
+{
+	char *in = path, *out = path;
+
+	if (*path != '/')
+		return;
+	if (strncmp(path, "/var/run/", 9) == 0)
+		in += 4;
+	for (; *in; in++) {
+		if (*in != '/' || (in[1] != '/' && in[1] != '\0'))
+			*out++ = *in;
+	}
+	*out = '\0';
+}
+
+static int add_address(struct lint_unit *unit, const struct assignment *assignment,
+		       const struct unit_line *line)
+{
+	struct lint_address *addresses = grow(unit->addresses, unit->address_count,
+					      sizeof(*addresses));
+	char *path;
+
+	if (!addresses)
+		return -ENOMEM;
+	unit->addresses = addresses;
+	path = expand(unit, assignment->value);
+	if (!path)
+		return -ENOMEM;
+	if (*path != '/' && *path != '@') { /* a port, or an address of a network */
+		free(path);
+		return 0;
+	}
+	simplify(path);
+	addresses[unit->address_count++] = (struct lint_address){assignment->key, path, line, unit};
+	return 0;
+}
+
+static bool is_address_key(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < array_size(address_keys); i++) {
+		if (strcmp(key, address_keys[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void clear_addresses(struct lint_unit *unit)
+{
+	while (unit->address_count > 0)
+		free(unit->addresses[--unit->address_count].path);
+	free(unit->addresses);
+	unit->addresses = NULL;
+}
+
+static int index_assignment(struct lint_unit *unit, const struct unit_section *section,
+			    const struct assignment *assignment)
+{
+	const struct unit_line *line = &section->lines[assignment->first];
+
+	if (!assignment->value)
+		return 0;
+	if (names_units(section->name, assignment->key))
+		return add_names(unit, assignment, line);
+	if (strcmp(section->name, "Socket") != 0 || strncmp(assignment->key, "Listen", 6) != 0)
+		return 0;
+	if (!*assignment->value)
+		clear_addresses(unit);
+	else if (is_address_key(assignment->key))
+		return add_address(unit, assignment, line);
+	return 0;
+}
+
+static int compare_lines(const struct unit_line *a, const struct unit_line *b)
+{
+	return (a->number > b->number) - (a->number < b->number);
+}
+
+static int compare_key_and_name(const struct lint_name *a, const char *key, const char *name)
+{
+	int order = strcmp(a->key, key);
+
+	return order || !name ? order : strcmp(a->name, name);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct lint_name *left = a, *right = b;
+	int order = compare_key_and_name(left, right->key, right->name);
+
+	return order ? order : compare_lines(left->line, right->line);
+}
+
+/* Names of keys that are scalars: the last one counts. They are of the unit's own section. */
+static const char *last_name(const struct lint_unit *unit, const char *key)
+{
+	const struct lint_name *last = NULL;
+	size_t i;
+
+	for (i = 0; i < unit->name_count; i++) {
+		if (strcmp(unit->names[i].key, key) == 0 &&
+		    (!last || compare_lines(unit->names[i].line, last->line) > 0))
+			last = &unit->names[i];
+	}
+	return last ? last->name : NULL;
+}
+
+static bool is_type(const struct lint_unit *unit, const char *type)
+{
+	return strcmp(unit->type, type) == 0;
+}
+
+/* Finds what the unit starts: what it names, or the service of its own name. */
+static int find_activated(struct lint_unit *unit)
+{
+	const char *name;
+
+	if (!is_type(unit, "socket") && !is_type(unit, "timer") && !is_type(unit, "path"))
+		return 0;
+	name = last_name(unit, is_type(unit, "socket") ? "Service" : "Unit");
+	if (name)
+		unit->activates = strdup(name);
+	else
+		unit->activates = text_format("%.*sservice", (int)(unit->type - unit->name),
+					      unit->name);
+	return unit->activates ? 0 : -ENOMEM;
+}
+
+static int index_unit(struct lint_unit *unit)
+{
+	size_t i, j;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < unit->unit.section_count; i++) {
+		const struct unit_section *section = &unit->unit.sections[i];
+
+		r = assignments_read(section, &unit->assignments[i]);
+		for (j = 0; r == 0 && j < unit->assignments[i].count; j++)
+			r = index_assignment(unit, section, &unit->assignments[i].items[j]);
+	}
+	if (r == 0)
+		r = find_activated(unit);
+	if (unit->name_count)
+		qsort(unit->names, unit->name_count, sizeof(*unit->names), compare_names);
+	unit->default_dependencies = lint_is_true(unit, "Unit", "DefaultDependencies", true);
+	return r;
+}
+
+static void free_unit(struct lint_unit *unit)
+{
+	size_t i;
+
+	if (!unit)
+		return;
+	for (i = 0; i < unit->name_count; i++) {
+		if (unit->names[i].owned)
+			free((char *)unit->names[i].name);
+	}
+	free(unit->names);
+	clear_addresses(unit);
+	free(unit->activates);
+	for (i = 0; i < UNIT_SECTIONS_MAX; i++)
+		assignments_free(&unit->assignments[i]);
+	unit_free(&unit->unit);
+	free(unit);
+}
+
+/* Takes name and type from the path. Returns whether it is one of a unit. */
+static bool set_name(struct lint_unit *unit, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *dot;
+	size_t i;
+
+	unit->name = slash ? slash + 1 : path;
+	dot = strrchr(unit->name, '.');
+	if (!dot || dot == unit->name)
+		return false;
+	unit->type = dot + 1;
+	for (i = 0; i < array_size(unit_types); i++) {
+		if (is_type(unit, unit_types[i]))
+			return true;
+	}
+	return false;
+}
+
+static int read_unit(struct sources *sources, const char *path, struct lint_unit *unit,
+		     char **ret_why)
+{
+	struct source *source = NULL;
+	int r;
+
+	if (!set_name(unit, path)) {
+		*ret_why = text_format("%s: not the name of a unit", path);
+		return *ret_why ? -EINVAL : -ENOMEM;
+	}
+	r = source_read(sources, path, &source, ret_why);
+	if (r == 0)
+		r = unit_parse(source, UNIT_RULES_SYSTEMD, &unit->unit, ret_why);
+	unit->source = source;
+	return r == 0 ? index_unit(unit) : r;
+}
+
+static int compare_units(const void *a, const void *b)
+{
+	const struct lint_unit *const *left = a, *const *right = b;
+
+	return strcmp((*left)->name, (*right)->name);
+}
+
+/* Sorts the units and refuses one that is there twice. */
+static int sort_units(struct lint_set *set, char **ret_why)
+{
+	size_t i;
+
+	qsort(set->units, set->count, sizeof(struct lint_unit *), compare_units);
+	for (i = 1; i < set->count; i++) {
+		if (compare_units(&set->units[i - 1], &set->units[i]) != 0)
+			continue;
+		*ret_why = text_format("%s: the set has a unit of that name: %s",
+				       set->units[i]->source->path,
+				       set->units[i - 1]->source->path);
+		return *ret_why ? -EEXIST : -ENOMEM;
+	}
+	return 0;
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct lint_address *const *left = a, *const *right = b;
+	int order = strcmp((*left)->kind, (*right)->kind);
+
+	if (!order)
+		order = strcmp((*left)->path, (*right)->path);
+	if (!order)
+		order = strcmp((*left)->unit->name, (*right)->unit->name);
+	return order ? order : compare_lines((*left)->line, (*right)->line);
+}
+
+static int index_addresses(struct lint_set *set)
+{
+	size_t count = 0, i, j;
+
+	for (i = 0; i < set->count; i++)
+		count += set->units[i]->address_count;
+	set->addresses = calloc(count + 1, sizeof(const struct lint_address *));
+	if (!set->addresses)
+		return -ENOMEM;
+	for (i = 0; i < set->count; i++) {
+		for (j = 0; j < set->units[i]->address_count; j++)
+			set->addresses[set->address_count++] = &set->units[i]->addresses[j];
+	}
+	qsort(set->addresses, count, sizeof(const struct lint_address *), compare_addresses);
+	return 0;
+}
+
+int lint_set_read(struct sources *sources, char *const *paths, size_t count,
+		  struct lint_set *ret_set, char **ret_why)
+{
+	struct lint_set set = {.units = calloc(count, sizeof(struct lint_unit *))};
+	size_t i;
+	int r = set.units ? 0 : -ENOMEM;
+
+	*ret_why = NULL;
+	for (i = 0; r == 0 && i < count; i++) {
+		set.units[i] = calloc(1, sizeof(struct lint_unit));
+		set.count += set.units[i] != NULL;
+		r = set.units[i] ? read_unit(sources, paths[i], set.units[i], ret_why) : -ENOMEM;
+	}
+	if (r == 0)
+		r = sort_units(&set, ret_why);
+	if (r == 0)
+		r = index_addresses(&set);
+	if (r < 0)
+		lint_set_free(&set);
+	else
+		*ret_set = set;
+	return r;
+}
+
+void lint_set_free(struct lint_set *set)
+{
+	size_t i;
+
+	for (i = 0; i < set->count; i++)
+		free_unit(set->units[i]);
+	free(set->units);
+	free(set->addresses);
+	*set = (struct lint_set){0};
+}
+
+static int compare_with_unit(const void *key, const void *item)
+{
+	return strcmp(key, (*(const struct lint_unit *const *)item)->name);
+}
+
+const struct lint_unit *lint_set_find(const struct lint_set *set, const char *name)
+{
+	struct lint_unit **found = bsearch(name, set->units, set->count, sizeof(struct lint_unit *),
+					   compare_with_unit);
+
+	return found ? *found : NULL;
+}
+
+/* The index of the first name that is not before the key and, when given, the name. */
+static size_t lower_bound(const struct lint_unit *unit, const char *key, const char *name)
+{
+	size_t low = 0, high = unit->name_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare_key_and_name(&unit->names[middle], key, name) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+const struct lint_name *lint_names(const struct lint_unit *unit, const char *key, size_t *ret_count)
+{
+	size_t first = lower_bound(unit, key, NULL), i = first;
+
+	while (i < unit->name_count && strcmp(unit->names[i].key, key) == 0)
+		i++;
+	*ret_count = i - first;
+	return i > first ? &unit->names[first] : NULL;
+}
+
+bool lint_has(const struct lint_unit *unit, const char *key, const char *name)
+{
+	size_t i = lower_bound(unit, key, name);
+
+	return i < unit->name_count && compare_key_and_name(&unit->names[i], key, name) == 0;
+}
+
+const struct assignment *lint_setting(const struct lint_unit *unit, const char *section,
+				      const char *key)
+{
+	size_t i, j;
+
+	for (i = 0; i < unit->unit.section_count; i++) {
+		const struct assignments *assignments = &unit->assignments[i];
+
+		if (strcmp(unit->unit.sections[i].name, section) != 0)
+			continue;
+		for (j = assignments->count; j > 0; j--) {
+			const struct assignment *assignment = &assignments->items[j - 1];
+
+			if (assignment->value && strcmp(assignment->key, key) == 0)
+				return assignment;
+		}
+	}
+	return NULL;
+}
+
+bool lint_is_true(const struct lint_unit *unit, const char *section, const char *key, bool fallback)
+{
+	static const char *const words[] = {"yes", "y", "true", "t", "on", "1"};
+	const struct assignment *assignment = lint_setting(unit, section, key);
+	size_t i;
+
+	if (!assignment || !*assignment->value)
+		return fallback;
+	for (i = 0; i < array_size(words); i++) {
+		if (strcasecmp(assignment->value, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+const struct unit_line *lint_section_line(const struct lint_unit *unit, const char *section)
+{
+	size_t i;
+
+	for (i = 0; i < unit->unit.section_count; i++) {
+		const struct unit_section *candidate = &unit->unit.sections[i];
+
+		if (candidate->count && strcmp(candidate->name, section) == 0)
+			return &candidate->lines[0];
+	}
+	return NULL;
+}
