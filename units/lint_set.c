@@ -42,7 +42,8 @@ static bool names_units(const char *section, const char *key)
 /* Writes the value of a specifier of names and paths. Returns whether it is one that is known. */
 static bool put_specifier(FILE *stream, const struct lint_unit *unit, char specifier)
 {
-	size_t prefix = (size_t)(unit->type - 1 - unit->name);
+	size_t all = strlen(unit->name), name = all - strlen(unit->type) - 1;
+	size_t prefix = strcspn(unit->name, "@");
 
 	switch (specifier) {
 	case '%':
@@ -52,13 +53,13 @@ static bool put_specifier(FILE *stream, const struct lint_unit *unit, char speci
 		fputs("/run", stream);
 		return true;
 	case 'n':
-		fputs(unit->name, stream);
+		fwrite(unit->name, 1, all, stream);
+		return true;
+	case 'N':
+		fwrite(unit->name, 1, name, stream);
 		return true;
 	case 'p':
-		prefix = strcspn(unit->name, "@") < prefix ? strcspn(unit->name, "@") : prefix;
-		/* fall through */
-	case 'N':
-		fwrite(unit->name, 1, prefix, stream);
+		fwrite(unit->name, 1, prefix < name ? prefix : name, stream);
 		return true;
 	default:
 		return false;

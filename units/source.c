@@ -49,7 +49,7 @@ static size_t line_at(const char *data, size_t offset)
 	size_t line = 1, i;
 
 	for (i = 0; i < offset; i++) {
-		if (data[i] == '\n' || (data[i] == '\r' && data[i + 1] != '\n'))
+		if (data[i] == '\r' || (data[i] == '\n' && (i == 0 || data[i - 1] != '\r')))
 			line++;
 	}
 	return line;
@@ -114,7 +114,7 @@ static int add_source(struct sources *sources, const char *path, char *data, siz
 int source_take(struct sources *sources, const char *path, const void *data, size_t length,
 		struct source **ret_source, char **ret_why)
 {
-	cleanup_free char *copy = malloc(length + 1);
+	cleanup_free char *copy = calloc(1, length + 1);
 
 	*ret_why = NULL;
 	if (!copy)
@@ -126,7 +126,6 @@ int source_take(struct sources *sources, const char *path, const void *data, siz
 	}
 	if (length)
 		memcpy(copy, data, length);
-	copy[length] = '\0';
 	*ret_why = check_text(path, copy, length);
 	if (*ret_why)
 		return -EBADMSG;
