@@ -40,6 +40,7 @@ int lint_report(struct lint *lint, const struct lint_unit *unit, const struct un
 	va_end(args);
 	if (!finding.text)
 		return -ENOMEM;
+	unit_text_cut(finding.text);
 	lint->findings[lint->count++] = finding;
 	return 0;
 }

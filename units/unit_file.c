@@ -7,6 +7,8 @@
 
 #include "host/text.h"
 
+#define TEXT_MAX 300 /* bytes of a message that stay */
+
 struct section_kind {
 	const char *name;
 	bool libvirt; /* among the four that libvirt's script knows */
@@ -148,6 +150,17 @@ bool unit_text_continues(const char *text)
 	return count % 2 == 1;
 }
 
+void unit_text_cut(char *text)
+{
+	size_t length = TEXT_MAX - strlen("...");
+
+	if (strlen(text) <= TEXT_MAX)
+		return;
+	while (((unsigned char)text[length] & 0xc0) == 0x80)
+		length--;
+	strcpy(text + length, "...");
+}
+
 char *unit_why(const struct unit_line *line, const char *format, ...)
 {
 	cleanup_free char *text = NULL;
@@ -157,6 +170,8 @@ char *unit_why(const struct unit_line *line, const char *format, ...)
 	if (vasprintf(&text, format, args) < 0)
 		text = NULL;
 	va_end(args);
+	if (text)
+		unit_text_cut(text);
 	return text ? text_format("%s:%u: %s", line->source->path, line->number, text) : NULL;
 }
 

@@ -73,7 +73,10 @@ bool unit_text_is_header(const char *text);
 /* Whether the next line that is no comment continues this one, itself no comment. */
 bool unit_text_continues(const char *text);
 
-/* "path:line: " and the formatted text, to be freed; NULL without memory. */
+/* Cuts a text that is too long to be read where messages go, between two characters. */
+void unit_text_cut(char *text);
+
+/* "path:line: " and the formatted text, cut, to be freed; NULL without memory. */
 char *unit_why(const struct unit_line *line, const char *format, ...) printf_like(2, 3) must_check;
 
 /* Writes the unit: sections apart by an empty line. The stream's error says whether it worked. */

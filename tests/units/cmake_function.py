@@ -78,7 +78,8 @@ class Project(unit_tests.TestCase):
         self.succeed(self.make("--target", "lint-units"))
         self.succeed(self.cmake("--install", self.build))
         installed = os.path.join("installed", "lib", "systemd", "system")
-        self.assertEqual(["daemon.service", "daemon.socket"], sorted(os.listdir(self.path(installed))))
+        self.assertEqual(["daemon.service", "daemon.socket"],
+                         sorted(os.listdir(self.path(installed))))
         self.assertEqual(SERVICE, self.read(installed, "daemon.service"))
 
     def test_changes(self):
@@ -87,7 +88,8 @@ class Project(unit_tests.TestCase):
         before = os.stat(self.path("build/daemon.socket")).st_mtime_ns
         self.template("daemon.service.extra.in", "on-failure", "always")
         self.succeed(self.make())
-        self.assertEqual(SERVICE.replace("on-failure", "always"), self.read("build", "daemon.service"))
+        self.assertEqual(SERVICE.replace("on-failure", "always"),
+                         self.read("build", "daemon.service"))
         self.assertEqual(before, os.stat(self.path("build/daemon.socket")).st_mtime_ns)
         # A name that comes with the change has its value, too.
         self.template("daemon.service.extra.in", "[Unit]\n", "[Unit]\nDocumentation=man:@title@\n")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""systemd-unit-merge --lint finds each defect that is put into a correct set of units, where it is and
-nothing else, and nothing in the correct set.
+"""systemd-unit-merge --lint finds each defect that is put into a correct set of units, where it is
+and nothing else, and nothing in the correct set.
 """
 import json
 import os
@@ -101,7 +101,7 @@ WantedBy=sockets.target
 """
     units["worker@.service"] = "[Service]\nExecStart=/bin/true %i\n"
     units["all.target"] = "[Unit]\nRequires=worker@1.service mono.service\nPartOf=%i.target\n"
-    units["clean.timer"] = "[Unit]\nDescription=clean\n[Timer]\nOnCalendar=daily\nUnit=worker@2.service\n"
+    units["clean.timer"] = "[Timer]\nOnCalendar=daily\nUnit=worker@2.service\n[Unit]\n"
     return units
 
 
@@ -160,7 +160,8 @@ class Lint(unit_tests.TestCase):
 
     def test_same_path_without_the_conflict(self):
         self.replace("proxy-ro.socket", "Conflicts=mono-ro.socket\n", "")
-        self.check(("same-path", "proxy-ro.socket", "ListenStream=%t/daemons/proxy-sock-ro", "mono-ro"))
+        self.check(("same-path", "proxy-ro.socket", "ListenStream=%t/daemons/proxy-sock-ro",
+                    "mono-ro"))
 
     def test_same_abstract_name(self):
         self.add("modular.socket", "Socket", "ListenDatagram=@name")
@@ -168,7 +169,8 @@ class Lint(unit_tests.TestCase):
         self.check()
         self.add("proxy-ro.socket", "Socket", "ListenDatagram=@name")
         self.check(("same-path", "proxy-ro.socket", "ListenDatagram=@name", "modular.socket"))
-        self.replace("proxy-ro.socket", "ListenDatagram=@name\n", "ListenDatagram=@name\nListenFIFO=\n")
+        self.replace("proxy-ro.socket", "ListenDatagram=@name\n",
+                     "ListenDatagram=@name\nListenFIFO=\n")
         self.check()
 
     def test_conflicts_without_order(self):
@@ -186,8 +188,10 @@ class Lint(unit_tests.TestCase):
     def test_remove_on_stop(self):
         self.replace("modular-ro.socket", "RemoveOnStop=yes\n", "")
         self.replace("proxy-ro.socket", "RemoveOnStop=yes\n", "RemoveOnStop=yes\nRemoveOnStop=no\n")
-        self.check(("remove-on-stop", "modular-ro.socket", "ListenStream=%t/daemons/modular-sock-ro", ""),
-                   ("remove-on-stop", "proxy-ro.socket", "ListenStream=%t/daemons/proxy-sock-ro", ""))
+        self.check(("remove-on-stop", "modular-ro.socket",
+                    "ListenStream=%t/daemons/modular-sock-ro", ""),
+                   ("remove-on-stop", "proxy-ro.socket", "ListenStream=%t/daemons/proxy-sock-ro",
+                    ""))
 
     def test_also_remote(self):
         self.add("proxy.service", "Install", "Also=proxy-tls.socket \\\n proxy-tcp.socket")
@@ -196,7 +200,8 @@ class Lint(unit_tests.TestCase):
 
     def test_also_local(self):
         self.replace("modular.service", "Also=modular-admin.socket\n", "")
-        self.check(("also-local", "modular.service", "WantedBy=multi-user.target", "modular-admin.socket"))
+        self.check(("also-local", "modular.service", "WantedBy=multi-user.target",
+                    "modular-admin.socket"))
         # What cannot be enabled enables nothing else.
         self.replace("modular.service", "WantedBy=multi-user.target\n", "")
         self.replace("modular.service", "Also=modular.socket modular-ro.socket\n", "")
@@ -206,21 +211,25 @@ class Lint(unit_tests.TestCase):
         self.replace("modular.service", "BindsTo=modular.socket", "BindsTo=modular.sokcet")
         self.replace("proxy-ro.socket", "Service=proxy.service", "Service=porxy.service")
         self.add("all.target", "Unit", "Wants=absent.service worker@3.service")
-        expected = [("missing-unit", "all.target", "Wants=absent.service worker@3.service", "absent.service"),
+        expected = [("missing-unit", "all.target", "Wants=absent.service worker@3.service",
+                     "absent.service"),
                     ("missing-unit", "modular.service", "BindsTo=modular.sokcet", "modular.sokcet"),
-                    ("requires-order", "modular.service", "BindsTo=modular.sokcet", "modular.sokcet"),
+                    ("requires-order", "modular.service", "BindsTo=modular.sokcet",
+                     "modular.sokcet"),
                     ("missing-unit", "proxy-ro.socket", "Service=porxy.service", "porxy.service")]
         self.check(*expected)
         self.check(*expected[1:], options=["--external", "abs*.service", "--external=x"])
 
     def test_missing_install_target(self):
         self.replace("modular.service", "multi-user.target", "multiuser.target")
-        self.check(("missing-unit", "modular.service", "WantedBy=multiuser.target", "multiuser.target"))
+        self.check(("missing-unit", "modular.service", "WantedBy=multiuser.target",
+                    "multiuser.target"))
 
     def test_requires_without_order(self):
         self.replace("proxy-tls.socket", "After=proxy.socket\n", "")
         self.add("modular.service", "Unit", "Requires=worker@4.service")
-        self.check(("requires-order", "modular.service", "Requires=worker@4.service", "both start at once"),
+        self.check(("requires-order", "modular.service", "Requires=worker@4.service",
+                    "both start at once"),
                    ("requires-order", "proxy-tls.socket", "Requires=proxy.socket", "proxy.socket"))
         self.add("modular.service", "Unit", "Before=worker@4.service")
         self.add("proxy.socket", "Unit", "Before=proxy-tls.socket")
@@ -228,8 +237,10 @@ class Lint(unit_tests.TestCase):
 
     def test_requires_without_order_of_targets(self):
         self.add("all.target", "Unit", "DefaultDependencies=no")
-        self.check(("requires-order", "all.target", "Requires=worker@1.service mono.service", "mono.service"),
-                   ("requires-order", "all.target", "Requires=worker@1.service mono.service", "worker@1"))
+        self.check(("requires-order", "all.target", "Requires=worker@1.service mono.service",
+                    "mono.service"),
+                   ("requires-order", "all.target", "Requires=worker@1.service mono.service",
+                    "worker@1"))
 
     def test_inferred(self):
         self.add("modular.service", "Unit", "Requires=sysinit.target")
@@ -250,8 +261,10 @@ class Lint(unit_tests.TestCase):
         self.units["clean.timer"] = correct_set()["clean.timer"]
         for unit in ("modular.service", "proxy.socket", "proxy-ro.socket"):
             self.add(unit, "Unit", "DefaultDependencies=no")
-        self.check(("conflicts-order", "modular.service", "Conflicts=shutdown.target", "shutdown.target"),
-                   ("requires-order", "modular.service", "Requires=sysinit.target", "sysinit.target"),
+        self.check(("conflicts-order", "modular.service", "Conflicts=shutdown.target",
+                    "shutdown.target"),
+                   ("requires-order", "modular.service", "Requires=sysinit.target",
+                    "sysinit.target"),
                    ("inferred", "proxy.socket", "Before=proxy.service", "proxy.service"))
 
     def test_syntax(self):
@@ -273,7 +286,8 @@ class Lint(unit_tests.TestCase):
         self.refused(1, "No such file", "--lint", self.path("absent.service"))
 
     def test_hostile_names(self):
-        unit = self.put("\x1b[2J.service", "[Unit]\nWants=\x1b[2J.socket " + "x" * 100000 + "@1.service\n")
+        unit = self.put("\x1b[2J.service",
+                        "[Unit]\nWants=\x1b[2J.socket " + "x" * 100000 + "@1.service\n")
         result = unit_tests.merge("--lint", unit)
         self.assertEqual(3, result.returncode)
         self.assertNotIn(b"\x1b", result.stdout + result.stderr)
@@ -281,7 +295,8 @@ class Lint(unit_tests.TestCase):
         self.assertEqual(2, report["total"])
 
     def test_many_findings(self):
-        unit = self.put("a.service", "[Unit]\n" + "".join(f"Wants={i}.socket\n" for i in range(12000)))
+        unit = self.put("a.service",
+                        "[Unit]\n" + "".join(f"Wants={i}.socket\n" for i in range(12000)))
         result = unit_tests.merge("--lint", unit)
         self.assertEqual((3, 10000), (result.returncode, result.stdout.count(b"\n")))
         self.assertIn(b"warning: 2000 more findings", result.stderr)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What systemd-unit-merge does beside libvirt's script: sections, continued lines, values, override,
-repetitions, files, and every error with its file and line.
+"""What systemd-unit-merge does beside libvirt's script: sections, continued lines, values,
+override, repetitions, files, and every error with its file and line.
 """
 import os
 import re
@@ -35,15 +35,18 @@ class Merge(unit_tests.TestCase):
         return self.refused(1, f"{path}:{expected}", *options, path)
 
     def test_order_and_layout(self):
-        self.assertEqual("[Unit]\nb\na\nc\n\n[Service]\n# kept\ns\n\n[Install]\ni\n", self.merge_texts(
-            "# dropped\n\n[Install]\n  i\t\n[Service]\n# kept\ns\n[Unit]\nb\n\na", "[Unit]\r\nc\r\n"))
+        self.assertEqual("[Unit]\nb\na\nc\n\n[Service]\n# kept\ns\n\n[Install]\ni\n",
+                         self.merge_texts(
+            "# dropped\n\n[Install]\n  i\t\n[Service]\n# kept\ns\n[Unit]\nb\n\na",
+                             "[Unit]\r\nc\r\n"))
 
     def test_nothing(self):
         for text in ("", "\n\n", "# only this\n", "[Unit]\n[Service]\n"):
             self.assertEqual("", self.merge_texts(text), text)
 
     def test_all_sections_of_systemd(self):
-        names = ["Unit", "Service", "Socket", "Mount", "Automount", "Swap", "Path", "Timer", "Slice",
+        names = ["Unit", "Service", "Socket", "Mount", "Automount", "Swap", "Path", "Timer",
+                 "Slice",
                  "Scope", "Install", "X-B", "X-A"]
         text = "".join(f"[{name}]\na=1\n" for name in reversed(names[:-2]))
         merged = self.merge_texts(f"[X-B]\na=1\n{text}[X-A]\na=1\n", "[X-A]\nb=2\n")
@@ -64,7 +67,8 @@ class Merge(unit_tests.TestCase):
         self.refuse_text("\ufeff[Unit]\n", "1: outside of any section: ")
 
     def test_section_that_base_does_not_have(self):
-        base, extra = self.put("base", "[Unit]\na\n[Service]\n"), self.put("extra", "\n[Service]\nb=1\n")
+        base, extra = self.put("base", "[Unit]\na\n[Service]\n"), self.put("extra",
+                                                                           "\n[Service]\nb=1\n")
         self.refused(1, f"{extra}:3: section [Service] is not in the base, but this is in it: b=1",
                      base, extra)
         self.assertEqual("[Unit]\na\n", self.merged(base, self.put("extra", "[Service]\n")))
@@ -83,10 +87,12 @@ class Merge(unit_tests.TestCase):
             "[Unit]\nB=2 \\ \n[Service]\nx\n", options=["--strict-sections"]))
 
     def test_values(self):
-        text = "[Unit]\n# @name@\nDescription=@name@ on @a-b_1@@name@\nAfter=getty@tty1.service a@b\n"
+        text = ("[Unit]\n# @name@\nDescription=@name@ on @a-b_1@@name@\n"
+                "After=getty@tty1.service a@b\n")
         self.assertEqual(text, self.merge_texts(text))
         self.assertEqual(
-            "[Unit]\n# virt @a@\nDescription=virt @a@ on $&\\1virt @a@\nAfter=getty@tty1.service a@b\n",
+            "[Unit]\n# virt @a@\nDescription=virt @a@ on $&\\1virt @a@\n"
+            "After=getty@tty1.service a@b\n",
             self.merge_texts(text, options=["-D", "name=virt @a@", "--define=a-b_1=$&\\1"]))
         # After the merge: names of any file.
         self.assertEqual("[Unit]\na=\nb=1\n", self.merge_texts(
@@ -101,7 +107,8 @@ class Merge(unit_tests.TestCase):
         for text, value, why in (("@x@", "[Service]", "[Service]"), ("@x@]", "[U", "[U]"),
                                  ("a=@x@", "b\\", "a=b\\"), ("@x@=1", "#", "#=1")):
             self.refuse_text(f"[Unit]\n{text}\nb=1\n",
-                             f"2: with the values it is another kind of line: {why}", f"-Dx={value}")
+                             f"2: with the values it is another kind of line: {why}",
+                             f"-Dx={value}")
         path = self.put("base.in", "[Unit]\na=@x@\n")
         for option in ("", "x", "=1", "x y=1", "@x@=1", "x=a\nb", "x=a\rb", "x=\x7f"):
             self.refused(2, "", "-D", option, path)
@@ -149,7 +156,8 @@ class Merge(unit_tests.TestCase):
                 section[key] = kind
         lists = booleans = 0
         for name, keys in sections.items():
-            if name[1:-1] not in ("Unit", "Service", "Socket", "Mount", "Swap", "Path", "Timer", "Slice",
+            if name[1:-1] not in ("Unit", "Service", "Socket", "Mount", "Swap", "Path", "Timer",
+                                  "Slice",
                                   "Scope", "Install"):
                 continue
             text = f"{name}\n" + "".join(f"{key}=1\n" for key in keys)
@@ -170,13 +178,15 @@ class Merge(unit_tests.TestCase):
 
         check("[Unit]\nAfter=a b\nAfter=c a\nWants=a\n", "[Unit]\nAfter=a b\nAfter=b",
               "[Unit]\nAfter=b  a\nAfter=c a\nWants=a")
-        check("[Unit]\nAfter=a\nAfter=\nAfter=a\n", "[Unit]\nAfter=a\nAfter=a", "[Unit]\nAfter=\nAfter=a")
+        check("[Unit]\nAfter=a\nAfter=\nAfter=a\n", "[Unit]\nAfter=a\nAfter=a",
+              "[Unit]\nAfter=\nAfter=a")
         check("[Unit]\nDocumentation=\"a\nDocumentation=\"a\n", "[Unit]\nDocumentation=\"a",
               "[Unit]\nDocumentation=\"a")
         check("[Service]\nRestart=no\nExecStartPre=a\nExecStartPre=a\nRestart=yes\nRestart=no\n",
               "[Service]\nRestart=no\nExecStartPre=a\nExecStartPre=a",
               "[Service]\nRestart=no\nRestart=yes\nRestart=no\nRestart=no")
-        check("[Install]\nAlso=a \\\nb\n# here\n", "[Install]\nAlso=a \\\nb\nAlso=b \\\n# here\n a\n")
+        check("[Install]\nAlso=a \\\nb\n# here\n",
+              "[Install]\nAlso=a \\\nb\nAlso=b \\\n# here\n a\n")
         check("[Service]\nEnvironment=A=1\nEnvironment=A=2\nEnvironment=A=1\n",
               "[Service]\nEnvironment=A=1\nEnvironment=A=2\nEnvironment=A=1")
 
@@ -227,14 +237,16 @@ class Output(unit_tests.TestCase):
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
         base = self.put("big", "[Unit]\n" + "a=1\n" * 5000)
-        result = subprocess.run(["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh", unit_tests.PROGRAM, "-o",
+        result = subprocess.run(["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh", unit_tests.PROGRAM,
+                                 "-o",
                                  self.out, base], capture_output=True, text=True, check=False,
                                 preexec_fn=limit)
         self.assertEqual(1, result.returncode)
         self.assertIn("File too large", result.stderr)
         self.assertEqual([], os.listdir(self.path("out")))
         with open("/dev/full", "wb") as full:
-            result = subprocess.run([unit_tests.PROGRAM, self.base], stdout=full, stderr=subprocess.PIPE,
+            result = subprocess.run([unit_tests.PROGRAM, self.base], stdout=full,
+                                    stderr=subprocess.PIPE,
                                     check=False)
         self.assertEqual(1, result.returncode)
         self.assertIn(b"No space left", result.stderr)
@@ -243,7 +255,8 @@ class Output(unit_tests.TestCase):
         depfile = self.path("out/unit.d")
         extra = self.put("with blank #1 $x.in", "[Unit]\n")
         self.merged("-o", self.out, "--depfile", depfile, self.base, extra)
-        self.assertEqual(f"{self.out}: \\\n {self.base} \\\n {self.directory}/with\\ blank\\ \\#1\\ $$x.in\n",
+        self.assertEqual(f"{self.out}: \\\n {self.base} \\\n"
+                         f" {self.directory}/with\\ blank\\ \\#1\\ $$x.in\n",
                          self.read(depfile))
         self.refused(2, "--depfile needs --output", "--depfile", depfile, self.base)
         bad = self.put("line\nend", "[Unit]\n")
@@ -254,7 +267,8 @@ class Output(unit_tests.TestCase):
             self.skipTest("no make")
         extra = self.put("with blank #1 $x.in", "[Unit]\nb=1\n")
         self.merged("-o", self.out, "--depfile", self.path("unit.d"), self.base, extra)
-        makefile = self.put("Makefile", f"{self.out}:\n\t@echo again\ninclude {self.path('unit.d')}\n")
+        makefile = self.put("Makefile",
+                            f"{self.out}:\n\t@echo again\ninclude {self.path('unit.d')}\n")
 
         def make():
             return subprocess.run(["make", "-s", "-f", makefile, self.out], capture_output=True,
@@ -271,7 +285,8 @@ class Input(unit_tests.TestCase):
             s.bind(self.path("socket"))
             for name, why in (("absent", "No such file or directory"), ("", "is a directory"),
                               ("fifo", "not a regular file"), ("socket", "not a regular file"),
-                              ("/dev/null", "not a regular file"), ("/dev/zero", "not a regular file")):
+                              ("/dev/null", "not a regular file"),
+                              ("/dev/zero", "not a regular file")):
                 path = self.path(name)
                 self.refused(1, f"{path}: {why}", path)
                 self.refused(1, f"{path}: {why}", self.put("base", "[Unit]\na=1\n"), path)
@@ -293,6 +308,9 @@ class Input(unit_tests.TestCase):
         self.assertEqual(text, self.merged(self.put("a", text)).encode())
         path = self.put("b", text + b"\n")
         self.refused(1, f"{path}: larger than 1024 KiB", path)
+        for letter in ("y", "\u20ac"):
+            error = self.refused(1, "...", self.put("long", letter * 300000))
+            self.assertLess(len(error), 500)
         sparse = self.put("c", "")
         os.truncate(sparse, 1 << 40)
         self.refused(1, "larger than", sparse)
