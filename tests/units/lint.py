@@ -193,6 +193,11 @@ class Lint(unit_tests.TestCase):
                    ("remove-on-stop", "proxy-ro.socket", "ListenStream=%t/daemons/proxy-sock-ro",
                     ""))
 
+    def test_nothing_to_remove(self):
+        self.add("proxy-tcp.socket", "Socket", "ListenStream=@name")
+        self.check(("also-local", "proxy.service", "WantedBy=multi-user.target",
+                    "proxy-tcp.socket"))
+
     def test_also_remote(self):
         self.add("proxy.service", "Install", "Also=proxy-tls.socket \\\n proxy-tcp.socket")
         self.check(("also-remote", "proxy.service", "Also=proxy-tls.socket \\", "proxy-tcp.socket"),
@@ -234,6 +239,19 @@ class Lint(unit_tests.TestCase):
         self.add("modular.service", "Unit", "Before=worker@4.service")
         self.add("proxy.socket", "Unit", "Before=proxy-tls.socket")
         self.check()
+
+    def test_order_that_systemd_has_itself(self):
+        """Between a unit and what it activates, whichever of them requires the other."""
+        self.replace("modular.service", "After=modular.socket modular-ro.socket",
+                     "After=modular-ro.socket")
+        self.add("modular.service", "Unit", "BindsTo=modular-admin.socket absent.socket")
+        self.replace("modular.service", "modular-admin.socket\n\n[Service]", "\n[Service]")
+        self.add("modular-ro.socket", "Unit", "Requires=modular.service")
+        self.add("clean.timer", "Unit", "Requires=worker@2.service")
+        self.units["absent.service"] = "[Unit]\nRequires=absent.socket\n"
+        self.check(("requires-order", "modular.service",
+                    "BindsTo=modular-admin.socket absent.socket", "absent.socket"),
+                   options=["--external=absent.socket"])
 
     def test_requires_without_order_of_targets(self):
         self.add("all.target", "Unit", "DefaultDependencies=no")

@@ -76,6 +76,8 @@ class Merge(unit_tests.TestCase):
     def test_continued_lines(self):
         self.assertEqual("[Service]\nA=1 \\\n# between\n[Unit] \\\n2\nB=3\n", self.merge_texts(
             "[Service]\nA=1 \\\n   # between\n  [Unit] \\\n  2\n", "[Service]\nB=3\n"))
+        self.assertEqual("[Unit]\nA=1 \\\n[Service]\nB=2\n", self.merge_texts(
+            "[Unit]\nA=1 \\\n  [Service]\nB=2\n"))
         # A comment does not end a line, an empty line does, a blank behind the backslash does, too.
         self.assertEqual("[Unit]\n# a \\\nA=1 \\\n\nB=2\n", self.merge_texts(
             "[Unit]\n# a \\\nA=1 \\\n\n\nB=2\n"))
