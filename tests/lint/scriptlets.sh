@@ -18,6 +18,15 @@ for name in "${names[@]}"; do
 	if grep -n '%' "$work/$name"; then
 		complain "$name: percent signs are left"
 	fi
+	# The same over several lines.
+	HOME=$work rpm --load "$macros" --define $'units demo.socket=keep \n\t demo.service=restart' \
+		--eval "%$name %{units}" >"$work/lines"
+	dash -n "$work/lines" || complain "$name: several lines"
+	for table in demo.service demo.service=restrat demo@.service=keep "%{no_such_table}"; do
+		if HOME=$work rpm --load "$macros" --eval "%$name $table" >"$work/bad" 2>&1; then
+			complain "$name: the table $table passes"
+		fi
+	done
 	# SC2086: lists of units are meant to be split. SC2317: functions are called by name.
 	shellcheck --exclude=SC2086,SC2317 "$work/$name" || complain "$name: shellcheck"
 done

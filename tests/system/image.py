@@ -55,10 +55,11 @@ MACHINE = ("-nodefaults", "-no-user-config", "-accel", "tcg,thread=single", "-ma
            "pc,hpet=off", "-smp", "1", "-m", "1024", "-display", "none", "-no-reboot",
            "-device", "isa-debug-exit,iobase=0xf4,iosize=4")
 # A timer that ticks on its own (nohz, highres): should a nested guest cost the machine an
-# interrupt, a timer that has to be set anew each time would let it sleep for ever.
+# interrupt, a timer that has to be set anew each time would let it sleep for ever. That is a guess
+# at why one run of many stood still. An NMI makes the kernel print what all tasks do, see runner.
 KERNEL_ARGUMENTS = ("console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr "
                     "no_timer_check tsc=reliable nohz=off highres=off apparmor=0 audit=0 "
-                    "systemd.show_status=0")
+                    "systemd.show_status=0 unknown_nmi_panic panic_print=1")
 BUILD_SECONDS_MAX = 180  # from power on to the state
 READY = b"machine: ready"
 
@@ -105,7 +106,8 @@ def arguments(cpu, root, input_fd, output_fd, kernel_arguments="", keep=False):
             ("root", f"format={file_format},snapshot={snapshot},file={root}"),
             ("input", f"format=raw,readonly=on,file=/dev/fd/{input_fd}"),
             ("output", f"format=raw,file=/dev/fd/{output_fd}")):
-        result += ["-drive", f"if=none,id={name},cache=unsafe,{drive}",
+        # Else a full disk of the host would let the machine stand still.
+        result += ["-drive", f"if=none,id={name},cache=unsafe,werror=report,{drive}",
                    "-device", f"virtio-blk-pci,drive={name}"]
     return result
 

@@ -74,8 +74,12 @@ class Status(Case):
                 self.assert_status(status, f"exit {status}")
 
     def test_of_a_job_that_hangs(self):
-        result = self.assert_status(124, "echo begun; sleep 1000", "--timeout", "8")
+        result = self.assert_status(124, "echo begun; sleep 1000", "--timeout", "30")
         self.assertEqual("begun\n", result.stdout)
+        # What the machine did then is kept.
+        self.assertRegex(self.kept_file("console"), r"task:sleep\s")
+        self.assertIn("'status': 'running'", self.kept_file("machine"))
+        self.assertRegex(self.kept_file("machine"), r"\bRIP=[0-9a-f]{16}\b")
 
     def test_of_a_machine_that_ends_on_its_own(self):
         for end in ("echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger; sleep 100",
@@ -192,9 +196,10 @@ class Control(Case):
     JOB = """#!/usr/bin/python3
 import json, os, sys
 reports = json.loads(os.environ["REPORTS"])
-status, tests = reports[os.environ.get("CONTROL", "")]
+status, tests, *expected = reports[os.environ.get("CONTROL", "")]
 with open(os.environ["JOB_OUTPUT"] + "/results.json", "w") as f:
-    json.dump({"tests": tests, "controls": [name for name in reports if name]}, f)
+    json.dump({"expected": expected[0] if expected else list(tests), "tests": tests,
+               "controls": [name for name in reports if name]}, f)
 sys.exit(status)
 """
 
@@ -217,7 +222,10 @@ sys.exit(status)
                 (1, {"": good, "without": (1, {"a": "failed", "b": "passed"})}),
                 (1, {"": good, "without": (0, {"a": "failed", "b": "failed"})}),
                 (1, {"": good, "without": (1, {})}),
-                (1, {"": good, "without": (124, {"a": "failed"})})):
+                (1, {"": good, "without": (124, {"a": "failed"})}),
+                # An error before the tests, and one of them that has not run.
+                (1, {"": good, "without": (1, {"a": "failed", "b": "failed"}, ["a", "b", "c"])}),
+                (1, {"": good, "without": (1, {"A)": "failed"}, ["a", "b"])})):
             with self.subTest(reports):
                 result = self.run_test(reports)
                 self.assertEqual(expected, result.returncode, result.stdout + result.stderr)

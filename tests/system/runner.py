@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """One run of the machine: a job goes in, its output, status and files come out."""
 import collections
+import contextlib
 import io
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -14,10 +16,12 @@ import time
 
 import image
 import process
+import qmp
 
 TIMED_OUT, BROKEN = 124, 125
 PASSED_EXIT, FAILED_EXIT = 65, 67  # QEMU's, for what guest/agent gives machine-exit
 CONSOLE_LINES = 40
+PANIC_SECONDS = 15
 
 # status: of the job, or TIMED_OUT, or BROKEN where the machine did not come to the job's end.
 Result = collections.namedtuple("Result", "status why output console files seconds")
@@ -100,8 +104,11 @@ def _forward(pipe, keep, stream):
             return
         keep.append(data)
         if stream:
-            stream.write(data)
-            stream.flush()
+            try:
+                stream.write(data)
+                stream.flush()
+            except OSError:  # nobody reads; the machine must not wait for that
+                stream = None
 
 
 def _read_files(disk):
@@ -133,16 +140,20 @@ def _judge(qemu_status, files):
 def run(where, job, boot=Boot(), timeout=120, stream=None, interactive=False):
     """Runs the job on the machine of the image `where`. `stream`: gets what it prints."""
     output = []
+    standstill = None
+    ours, theirs = socket.socketpair()
     start = time.monotonic()
     with image.disk_file(image.INPUT_SIZE) as job_disk, \
             image.disk_file(image.OUTPUT_SIZE) as output_disk, \
             tempfile.TemporaryFile() as console, \
-            open(f"{where.path}/state", "rb") as state:
+            open(f"{where.path}/state", "rb") as state, \
+            contextlib.closing(ours), contextlib.closing(theirs):
         job.write(job_disk)
         job_disk.flush()
-        fds = [f.fileno() for f in (job_disk, output_disk, console, state)]
+        fds = [f.fileno() for f in (job_disk, output_disk, console, state, theirs)]
         command = boot.arguments(fds[0], fds[1], fds[3]) + [
-            "-monitor", "none", "-serial", f"file:/dev/fd/{fds[2]}"]
+            "-chardev", f"socket,id=qmp,fd={fds[4]}", "-mon", "chardev=qmp,mode=control",
+            "-serial", f"file:/dev/fd/{fds[2]}"]
         if interactive:
             command += ["-chardev", "stdio,id=terminal,signal=off", "-serial", "chardev:terminal"]
             pipes = {}
@@ -157,10 +168,15 @@ def run(where, job, boot=Boot(), timeout=120, stream=None, interactive=False):
                 qemu_status = machine.wait(timeout)
             except subprocess.TimeoutExpired:
                 qemu_status = None
+                standstill = qmp.examine(ours).encode()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    machine.wait(PANIC_SECONDS)
                 machine.kill()
             if not interactive:
                 reader.join()
         files = _read_files(output_disk)
+        if standstill:
+            files["machine"] = standstill
         status, why = _judge(qemu_status, files)
         if qemu_status is None:
             status, why = TIMED_OUT, f"not done within {timeout} s"

@@ -47,7 +47,8 @@ PACKAGES = [
     ("demo-config", 1, "demo.service=other-restart"),
     ("demo-config", 2, "demo.service=other-restart"),
     ("split", 1, "main.service=restart proxy.service=restart proxy-tls.service=restart"),
-    ("split", 2, "main.service=restart", "Requires: split-proxy"),
+    # Which of the two is first is left to rpm, dnf and zypper.
+    ("split", 2, "main.service=restart"),
     ("split-proxy", 2, "proxy.service=restart proxy-tls.service=restart"),
     ("old", 1, "renamed.service=restart renamed-tls.service=restart"),
     ("new", 2, "renamed.service=restart renamed-tls.service=restart", "Obsoletes: old < 2"),
@@ -55,6 +56,8 @@ PACKAGES = [
     ("native", 2, "foreign.service=restart foreign-tls.service=restart", "Obsoletes: foreign < 2"),
     ("logd", 1, "logd.socket=keep logd.service=reload"),
     ("logd", 2, "logd.socket=keep logd.service=reload"),
+    ("logd-config", 1, "logd.service=other-reload"),
+    ("logd-config", 2, "logd.service=other-reload"),
     ("stubborn", 1, "stubborn.service=reload"),
     ("stubborn", 2, "stubborn.service=reload"),
     ("boot", 1, "boot.service=keep"),

@@ -24,6 +24,7 @@ SYSTEMCTL = f"""#!/bin/sh
 echo "$*" >>{LOG}
 while [ $# -gt 0 ]; do
 	case $1 in
+	--now) now=1 ;;
 	-*) ;;
 	*.*) units="$units $1" ;;
 	*) action=$1 ;;
@@ -33,9 +34,17 @@ done
 for unit in $units; do
 	case $action in
 	preset | enable) : >/etc/enabled/$unit ;;
-	disable) rm -f /etc/enabled/$unit ;;
+	disable)
+		rm -f /etc/enabled/$unit
+		[ -z "$now" ] || : >/etc/stopped/$unit
+		;;
+	stop) : >/etc/stopped/$unit ;;
+	start) rm -f /etc/stopped/$unit ;;
 	is-enabled) if [ -e /etc/enabled/$unit ]; then echo enabled; else echo disabled; fi ;;
-	is-active) echo active ;;
+	is-active)
+		[ ! -e /etc/stopped/$unit ] || exit 3
+		echo active
+		;;
 	esac
 done
 """
@@ -48,7 +57,7 @@ class Units(unittest.TestCase):
         directory = tempfile.TemporaryDirectory(dir=WORK)
         self.addCleanup(directory.cleanup)
         self.root = install_root.InstallRoot(WORK, directory.name, COMMAND)
-        for path in ("/etc/enabled", "/run/systemd/system", "/var/log"):
+        for path in ("/etc/enabled", "/etc/stopped", "/run/systemd/system", "/proc/1", "/var/log"):
             os.makedirs(self.root.at(path), exist_ok=True)
         self.root.append("/usr/bin/systemctl", SYSTEMCTL)
         os.chmod(self.root.at("/usr/bin/systemctl"), 0o755)
@@ -59,7 +68,8 @@ class Units(unittest.TestCase):
         if os.path.exists(self.root.at(LOG)):
             os.unlink(self.root.at(LOG))
         self.root.do(action, *names)
-        self.assertFalse(os.path.exists(self.root.at("/var/lib/qemu-kvm-units")))
+        for path in ("rpm-state", "rpm-state-is-ours"):
+            self.assertFalse(os.path.exists(self.root.at(f"/var/lib/{path}")), path)
         if not os.path.exists(self.root.at(LOG)):
             return []
         return [line for line in self.root.read(LOG).split("\n")[:-1] if "is-" not in line]
@@ -85,9 +95,10 @@ class Units(unittest.TestCase):
     def test_unit_that_moves(self):
         self.do(1, "install", "split")
         os.unlink(self.root.at("/etc/enabled/proxy.service"))
-        calls = self.do(2, "upgrade")
+        calls = self.do(2, "install", "split-2" if TOOL == "dnf" else "split", "split-proxy")
+        self.assertEqual({"split", "split-proxy"}, self.root.installed())
         self.assertEqual(["main.service", "proxy-tls.service"], self.enabled())
-        self.assertFalse([call for call in calls if call.split()[0] == "stop"])
+        self.assertFalse([call for call in calls if call.split()[0] in ("stop", "start")])
 
     def test_renamed_package(self):
         self.do(1, "install", "old")
@@ -103,8 +114,15 @@ class Units(unittest.TestCase):
         calls = self.do(2, "upgrade")
         self.assertEqual({"native"}, self.root.installed())
         self.assertEqual(["foreign-tls.service"], self.enabled())
-        self.assertEqual(["start foreign-tls.service"],
+        # Both ran, and one was enabled.
+        self.assertEqual(["start foreign.service foreign-tls.service"],
                          [call for call in calls if call.startswith("start")])
+
+    def test_unit_that_nobody_takes_over(self):
+        self.do(1, "install", "fewer")
+        self.assertIn("stop dropped.service",
+                      [call.replace("--quiet ", "") for call in self.do(2, "upgrade")])
+        self.assertEqual(["fewer.service"], self.enabled())
 
     def test_removal(self):
         self.do(2, "install", "demo", "boot")

@@ -8,6 +8,7 @@ for each control, every time on a fresh machine.
 import collections
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -83,6 +84,20 @@ def unload_kvm():
     do("udevadm", "settle")
 
 
+def complaints(unit):
+    """What systemd finds wrong with the unit."""
+    result = run("systemd-analyze", "verify", "--man=no", unit)
+    text = result.stdout + result.stderr
+    return text or (f"status {result.returncode}" if result.returncode else "")
+
+
+def exposure(unit):
+    """How much the unit may do, as systemd counts it: 0 to 10."""
+    text = do("systemd-analyze", "security", "--no-pager", unit)
+    print(text.splitlines()[-1])
+    return float(re.search(r"Overall exposure level for \S+: ([\d.]+)", text)[1])
+
+
 class _Result(unittest.TextTestResult):
     def __init__(self, *args):
         super().__init__(*args)
@@ -126,20 +141,24 @@ def main(controls, before_boot=None):
         if CONTROL:
             controls[CONTROL].change()
         return
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
-    tests = [test for group in suite for test in group]
-    names = [test.id().rpartition(".")[2] for test in tests]
-    chosen = os.environ.get("TESTS")
+    tests = {}
+    for group in unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]):
+        for test in group:
+            name = test.id().rpartition(".")[2]
+            assert name not in tests, name
+            tests[name] = test
+    expected = list(tests)
     if CONTROL:
         control = controls[CONTROL]
         if not before_boot:
             control.change()
-        fails = names if control.fails is ALL else control.fails
-        assert set(fails) <= set(names), fails
-        suite = unittest.TestSuite(t for t, n in zip(tests, names) if n in fails)
-    elif chosen:
-        suite = unittest.TestSuite(t for t, n in zip(tests, names) if n in chosen.split(","))
+        if control.fails is not ALL:
+            expected = control.fails
+    elif os.environ.get("TESTS"):
+        expected = os.environ["TESTS"].split(",")
+    suite = unittest.TestSuite(tests[name] for name in expected)
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=_Result).run(suite)
     with open(f"{OUTPUT}/results.json", "w", encoding="ascii") as f:
-        json.dump({"tests": result.verdicts, "controls": list(controls)}, f)
+        json.dump({"expected": list(expected), "tests": result.verdicts,
+                   "controls": list(controls)}, f)
     sys.exit(0 if result.wasSuccessful() and result.testsRun else 1)

@@ -466,15 +466,20 @@ class KvmDevice(kvmtest.TestCase):
         start = time.gmtime()
         job.load_kvm()
         guests = []
+        processes = {}
         for name, command in (("first", SAMPLE), ("second", QEMU), ("third", SAMPLE)):
             guest = self.launch(*command, "-name", name, stdin=subprocess.PIPE)
             guests.append(guest.pid)
+            processes[guest.pid] = guest
             guest.stdout.readline()  # "ready", or QEMU's greeting: the VM is there
         first, second, third = guests
         while guests:
             self.assertEqual(set(guests), vms())
-            os.kill(guests.pop(0), signal.SIGKILL)
+            pid = guests.pop(0)
+            os.kill(pid, signal.SIGKILL)
             job.until(lambda: len(vms()) == len(guests), "the guest is gone")
+            # It holds the module a little longer.
+            processes[pid].wait(30)
         unload()
         events = []
         while not events or events[-1]["event"] != "device-removed":

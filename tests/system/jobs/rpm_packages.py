@@ -40,6 +40,7 @@ def enablement(*units):
 
 def starts():
     """How often the log was started since the boot."""
+    job.do("journalctl", "--sync")
     return job.do("journalctl", "--unit", LOGGER, "-o", "cat", "--no-pager").count("Started ")
 
 

@@ -18,7 +18,7 @@ import job
 
 FLAVOUR = job.CONTROL or "ours"
 LOG = "/var/log/demo-daemon"
-MARKS = "/var/lib/qemu-kvm-units"
+MARKS = "/var/lib/rpm-state"
 PRESET = "/etc/systemd/system-preset/00-job.preset"
 DAEMON = f"""#!/bin/sh
 if [ "$1" = --reload ]; then
@@ -214,9 +214,10 @@ class Renames(Case):
         """Its scriptlets disable and stop what they take for removed."""
         self.install("foreign-1")
         job.do("systemctl", "enable", "foreign-tls.service")
+        job.do("systemctl", "disable", "foreign.service")
         self.start("foreign.service", "foreign-tls.service")
         self.install("native-2")
-        self.assert_enabled("enabled enabled", "foreign.service", "foreign-tls.service")
+        self.assert_enabled("disabled enabled", "foreign.service", "foreign-tls.service")
         self.assert_logged("foreign start 2", "foreign-tls start 2")
 
     def test_update_without_a_unit(self):
@@ -230,10 +231,11 @@ class Renames(Case):
 
     def test_removal(self):
         self.install("demo-2", "boot-1")
-        self.start("demo.service", "boot.service")
+        self.start("demo.socket", "demo.service", "boot.service")
         pid = unit("boot.service", "MainPID")
         self.remove("demo", "boot")
-        self.assertEqual("inactive", unit("demo.service", "ActiveState"))
+        self.assertEqual(["inactive"] * 2, [unit(name, "ActiveState") for name in
+                                            ("demo.socket", "demo.service")])
         self.assertEqual(pid, unit("boot.service", "MainPID"), "class keep: it was stopped")
         wants = "/etc/systemd/system/multi-user.target.wants"
         self.assertEqual([], [name for name in os.listdir(wants) if name != "job-agent.service"
@@ -262,12 +264,18 @@ class Restarts(Case):
         self.assert_logged()
 
     def test_reload_class(self):
-        self.install("logd-1")
+        self.install("logd-1", "logd-config-1")
         self.start("logd.service")
         pid = unit("logd.service", "MainPID")
-        self.install("logd-2")
+        self.install("logd-2", "logd-config-2")
         self.assertEqual(pid, unit("logd.service", "MainPID"))
         self.assert_logged("logd reload 2")
+
+    def test_configuration_of_the_reload_class(self):
+        self.install("logd-1", "logd-config-1")
+        self.start("logd.service")
+        self.install("logd-config-2")
+        self.assert_logged("logd reload 1")
 
     def test_reload_class_that_cannot_be_reloaded(self):
         self.install("stubborn-1")
@@ -406,7 +414,8 @@ if __name__ == "__main__":
             "test_nothing_fails_a_transaction", "test_reinstallation_and_downgrade", "test_update",
             "test_what_does_not_run", "test_without_systemctl"]),
         "none": job.Control(unchanged, [
-            "test_configuration_alone", "test_first_installation",
+            "test_configuration_alone", "test_configuration_of_the_reload_class",
+            "test_first_installation",
             "test_removal_after_aborted_update",
             "test_service_has_the_last_word_about_its_sockets", "test_unit_that_comes_back",
             "test_with_the_running_systemd_in_sight"]),
