@@ -100,10 +100,10 @@ static int reduce_group_repeated(struct unit_section *section, struct assignment
 		return reduce_set(section, group, count);
 	if (!key_is_scalar(group[0]->key))
 		return 0;
-	/* The value stays what it is. */
+	/* The last stays, as another key may have set the same: TimeoutSec=, TimeoutStopSec=. */
 	for (i = 1; i < count; i++) {
 		if (strcmp(group[i]->value, group[i - 1]->value) == 0)
-			drop(section, group[i]);
+			drop(section, group[i - 1]);
 	}
 	return 0;
 }

@@ -140,6 +140,12 @@ class Merge(unit_tests.TestCase):
         check("[Unit]\nno assignment\n=1\nno assignment\n=2\n",
               "[Unit]\nno assignment\n=1", "[Unit]\nno assignment\n=2")
         check("[X-A]\nRestart=1\nRestart=2\n", "[X-A]\nRestart=1", "[X-A]\nRestart=2")
+        check("[Service]\nA=1\nType=exec\nTimeoutStopSec=2\nTimeoutSec=2\n",
+              "[Service]\nType=notify\nTimeoutStopSec=1\nTimeoutSec=1\nA=1",
+              "[Service]\nType=exec\nTimeoutStopSec=2\nTimeoutSec=2")
+        # A list that looks like none.
+        check("[Service]\nCoredumpFilter=elf-headers\nCoredumpFilter=private-huge\n",
+              "[Service]\nCoredumpFilter=elf-headers", "[Service]\nCoredumpFilter=private-huge")
         # Nothing left but a section without lines, which is none.
         check("[Service]\nRestart=2\n", "[Service]\nRestart=1", "[Service]\nRestart=2")
 
@@ -184,7 +190,9 @@ class Merge(unit_tests.TestCase):
               "[Unit]\nAfter=\nAfter=a")
         check("[Unit]\nDocumentation=\"a\nDocumentation=\"a\n", "[Unit]\nDocumentation=\"a",
               "[Unit]\nDocumentation=\"a")
-        check("[Service]\nRestart=no\nExecStartPre=a\nExecStartPre=a\nRestart=yes\nRestart=no\n",
+        check("[Service]\nTimeoutSec=9\nTimeoutStopSec=1\n",
+              "[Service]\nTimeoutStopSec=1", "[Service]\nTimeoutSec=9\nTimeoutStopSec=1")
+        check("[Service]\nExecStartPre=a\nExecStartPre=a\nRestart=no\nRestart=yes\nRestart=no\n",
               "[Service]\nRestart=no\nExecStartPre=a\nExecStartPre=a",
               "[Service]\nRestart=no\nRestart=yes\nRestart=no\nRestart=no")
         check("[Install]\nAlso=a \\\nb\n# here\n",
