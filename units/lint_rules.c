@@ -13,31 +13,46 @@ static const char *const units_of_systemd[] = {
 	"*.mount",
 	"*.slice",
 	"*.swap",
+	"autovt@*.service",
 	"basic.target",
+	"blockdev@*.target",
+	"bluetooth.target",
+	"boot-complete.target",
+	"capsule@*.service",
+	"console-getty.service",
+	"container-getty@*.service",
 	"cryptsetup-pre.target",
 	"cryptsetup.target",
 	"ctrl-alt-del.target",
 	"dbus.service",
 	"dbus.socket",
+	"debug-shell.service",
 	"default.target",
+	"display-manager.service",
+	"emergency.service",
 	"emergency.target",
 	"exit.target",
+	"factory-reset*.target",
 	"final.target",
 	"first-boot-complete.target",
 	"getty-pre.target",
 	"getty.target",
+	"getty@*.service",
 	"graphical.target",
 	"halt.target",
 	"hibernate.target",
 	"hybrid-sleep.target",
 	"init.scope",
 	"initrd*.target",
+	"initrd-*.service",
 	"integritysetup*.target",
 	"kbrequest.target",
 	"kexec.target",
+	"kmod-static-nodes.service",
 	"local-fs-pre.target",
 	"local-fs.target",
 	"machines.target",
+	"modprobe@*.service",
 	"multi-user.target",
 	"network-online.target",
 	"network-pre.target",
@@ -46,14 +61,19 @@ static const char *const units_of_systemd[] = {
 	"nss-user-lookup.target",
 	"paths.target",
 	"poweroff.target",
+	"printer.target",
+	"proc-sys-fs-binfmt_misc.automount",
+	"quotaon*.service",
 	"reboot.target",
 	"remote-cryptsetup.target",
 	"remote-fs-pre.target",
 	"remote-fs.target",
 	"remote-veritysetup.target",
+	"rescue.service",
 	"rescue.target",
 	"rpcbind.target",
 	"runlevel?.target",
+	"serial-getty@*.service",
 	"shutdown.target",
 	"sigpwr.target",
 	"sleep.target",
@@ -63,18 +83,24 @@ static const char *const units_of_systemd[] = {
 	"soft-reboot.target",
 	"sound.target",
 	"ssh-access.target",
+	"storage-target-mode.target",
 	"suspend-then-hibernate.target",
 	"suspend.target",
 	"swap.target",
 	"sysinit.target",
+	"syslog.service",
 	"syslog.socket",
 	"system-update*.target",
+	"system-update-cleanup.service",
 	"systemd-*",
 	"time-set.target",
 	"time-sync.target",
 	"timers.target",
+	"tpm2.target",
 	"umount.target",
 	"usb-gadget.target",
+	"user-runtime-dir@*.service",
+	"user@*.service",
 	"veritysetup*.target",
 };
 
@@ -118,30 +144,40 @@ static bool is_own_socket(const struct lint_unit *unit, const char *name)
 
 /* What default dependencies do for units of a type, or for all: systemd adds `key` = `name`. */
 static const struct {
-	const char *type, *key, *name; /* no type: any but targets */
+	const char *type, *key, *name; /* no type: services, sockets, timers, paths */
 } inferred[] = {
-	{NULL, "Requires", "sysinit.target"},   {NULL, "After", "sysinit.target"},
-	{NULL, "Conflicts", "shutdown.target"}, {NULL, "Before", "shutdown.target"},
-	{"service", "After", "basic.target"},   {"socket", "Before", "sockets.target"},
-	{"timer", "Before", "timers.target"},   {"path", "Before", "paths.target"},
+	{NULL, "Requires", "sysinit.target"},    {NULL, "After", "sysinit.target"},
+	{NULL, "Conflicts", "shutdown.target"},  {NULL, "Before", "shutdown.target"},
+	{"service", "After", "basic.target"},    {"socket", "Before", "sockets.target"},
+	{"timer", "Before", "timers.target"},    {"path", "Before", "paths.target"},
+	{"target", "Before", "shutdown.target"}, {"target", "Conflicts", "shutdown.target"},
+	{"slice", "Before", "shutdown.target"},  {"slice", "Conflicts", "shutdown.target"},
 };
 
-/* Types with default dependencies as above. Those of mounts and the like are others. */
-static bool has_defaults(const struct lint_unit *unit)
+/* Whether systemd adds to the unit what row `i` says. */
+static bool is_inferred(const struct lint_unit *unit, size_t i)
 {
-	return unit->default_dependencies && (is_type(unit, "service") || is_type(unit, "socket") ||
-					      is_type(unit, "timer") || is_type(unit, "path"));
+	static const char *const common[] = {"service", "socket", "timer", "path"};
+	size_t j;
+
+	if (!unit->default_dependencies)
+		return false;
+	if (inferred[i].type)
+		return is_type(unit, inferred[i].type);
+	for (j = 0; j < array_size(common); j++) {
+		if (is_type(unit, common[j]))
+			return true;
+	}
+	return false;
 }
 
 static bool is_default(const struct lint_unit *unit, const char *key, const char *name)
 {
 	size_t i;
 
-	if (!has_defaults(unit))
-		return false;
 	for (i = 0; i < array_size(inferred); i++) {
-		if ((!inferred[i].type || is_type(unit, inferred[i].type)) &&
-		    strcmp(inferred[i].key, key) == 0 && strcmp(inferred[i].name, name) == 0)
+		if (is_inferred(unit, i) && strcmp(inferred[i].key, key) == 0 &&
+		    strcmp(inferred[i].name, name) == 0)
 			return true;
 	}
 	return false;
@@ -154,10 +190,11 @@ static bool is_ordered(const struct lint_set *set, const struct lint_unit *unit,
 
 	if (lint_has(unit, "After", name) || lint_has(unit, "Before", name) ||
 	    is_default(unit, "After", name) || is_default(unit, "Before", name) ||
-	    starts(unit, name) || is_own_socket(unit, name))
+	    lint_has(unit, "Sockets", name) || starts(unit, name) || is_own_socket(unit, name))
 		return true;
-	return other && (lint_has(other, "After", unit->name) ||
-			 lint_has(other, "Before", unit->name) || starts(other, unit->name));
+	return other &&
+	       (lint_has(other, "After", unit->name) || lint_has(other, "Before", unit->name) ||
+		starts(other, unit->name) || lint_has(other, "Sockets", unit->name));
 }
 
 /* Names with specifiers that are left are known only where the unit runs. */
@@ -179,7 +216,7 @@ static size_t first_address(const struct lint_set *set, const struct lint_addres
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		const struct lint_address *other = set->addresses[middle];
-		int order = strcmp(other->kind, address->kind);
+		int order = strcmp(other->space, address->space);
 
 		if (!order)
 			order = strcmp(other->path, address->path);
@@ -200,7 +237,7 @@ static const struct lint_unit *find_clash(const struct lint_set *set, const stru
 	for (i = first_address(set, address); i < set->address_count; i++) {
 		const struct lint_address *other = set->addresses[i];
 
-		if (other->unit == unit || strcmp(other->kind, address->kind) != 0 ||
+		if (other->unit == unit || strcmp(other->space, address->space) != 0 ||
 		    strcmp(other->path, address->path) != 0)
 			break;
 		if (!conflict(unit, other->unit))
@@ -234,11 +271,16 @@ static int check_conflicts_order(struct lint *lint, const struct lint_unit *unit
 	int r = 0;
 
 	for (i = 0; r == 0 && i < count; i++) {
-		if (is_known_text(names[i].name) && !is_ordered(lint->set, unit, names[i].name))
+		const char *name = names[i].name;
+
+		/* Of two targets neither has processes that could meet the other's. */
+		if (is_type(unit, "target") && ends_with(name, ".target"))
+			continue;
+		if (is_known_text(name) && !is_ordered(lint->set, unit, name))
 			r = lint_report(lint, unit, names[i].line,
-					"Conflicts=%s without After= of it: which of them a common "
-					"start leaves is chance",
-					names[i].name);
+					"Conflicts=%s without After= of it: it need not have "
+					"stopped when this starts",
+					name);
 	}
 	return r;
 }
@@ -298,7 +340,8 @@ static int check_also_local(struct lint *lint, const struct lint_unit *unit)
 		const struct lint_unit *socket = lint->set->units[i];
 
 		if (is_type(socket, "socket") && socket->address_count > 0 &&
-		    starts(socket, unit->name) && !lint_has(unit, "Also", socket->name))
+		    can_be_enabled(socket) && starts(socket, unit->name) &&
+		    !lint_has(unit, "Also", socket->name))
 			r = lint_report(lint, unit, lint_section_line(unit, "Install"),
 					"no Also=%s: enabling the service does not enable this "
 					"socket of it",
@@ -307,26 +350,16 @@ static int check_also_local(struct lint *lint, const struct lint_unit *unit)
 	return r;
 }
 
-/* Whether the unit is in the set, as itself or as the template of this instance. */
-static bool is_in_set(const struct lint_set *set, const char *name)
+/* Whether the unit is there: in the set, as a unit of systemd, or as said on the command line. */
+static bool is_there(const struct lint_set *set, const char *name)
 {
-	const char *at = strchr(name, '@'), *dot = strrchr(name, '.');
-	char template[256];
-
-	if (lint_set_find(set, name))
-		return true;
-	if (!at || !dot || dot < at)
-		return false;
-	/* Names of units are shorter than this. */
-	if (snprintf(template, sizeof(template), "%.*s%s", (int)(at + 1 - name), name, dot) >=
-	    (int)sizeof(template))
-		return false;
-	return lint_set_find(set, template) != NULL;
+	return lint_set_find(set, name) ||
+	       matches_any(units_of_systemd, array_size(units_of_systemd), name) ||
+	       matches_any(set->external, set->external_count, name);
 }
 
 static int check_names(struct lint *lint, const struct lint_unit *unit, const char *key)
 {
-	const struct lint_set *set = lint->set;
 	size_t count, i;
 	const struct lint_name *names = lint_names(unit, key, &count);
 	int r = 0;
@@ -334,13 +367,27 @@ static int check_names(struct lint *lint, const struct lint_unit *unit, const ch
 	for (i = 0; r == 0 && i < count; i++) {
 		const char *name = names[i].name;
 
-		if (is_known_text(name) && !is_in_set(set, name) &&
-		    !matches_any(units_of_systemd, array_size(units_of_systemd), name) &&
-		    !matches_any(set->external, set->external_count, name))
+		if (is_known_text(name) && !is_there(lint->set, name))
 			r = lint_report(lint, unit, names[i].line, "%s=%s is not in the set", key,
 					name);
 	}
 	return r;
+}
+
+/* What a socket, timer or path starts without naming it. */
+static int check_activated(struct lint *lint, const struct lint_unit *unit)
+{
+	static const char *const sections[] = {"Socket", "Timer", "Path"};
+	const struct unit_line *line = NULL;
+	size_t count, i;
+
+	if (!unit->activates || lint_names(unit, "Service", &count) ||
+	    lint_names(unit, "Unit", &count) || is_there(lint->set, unit->activates))
+		return 0;
+	for (i = 0; !line && i < array_size(sections); i++)
+		line = lint_section_line(unit, sections[i]);
+	return lint_report(lint, unit, line, "%s, which this activates, is not in the set",
+			   unit->activates);
 }
 
 static int check_missing_unit(struct lint *lint, const struct lint_unit *unit)
@@ -355,7 +402,7 @@ static int check_missing_unit(struct lint *lint, const struct lint_unit *unit)
 
 	for (i = 0; r == 0 && i < array_size(keys); i++)
 		r = check_names(lint, unit, keys[i]);
-	return r;
+	return r == 0 ? check_activated(lint, unit) : r;
 }
 
 static int check_requires_order_of(struct lint *lint, const struct lint_unit *unit, const char *key)
@@ -401,19 +448,28 @@ static int report_inferred(struct lint *lint, const struct lint_unit *unit, cons
 	return 0;
 }
 
+/* Whether the service is of Type=dbus, which is so too when it has a BusName= and no Type=. */
+static bool is_of_dbus(const struct lint_unit *unit)
+{
+	const struct assignment *type = lint_setting(unit, "Service", "Type");
+
+	return type && *type->value ? strcmp(type->value, "dbus") == 0
+				    : lint_setting(unit, "Service", "BusName") != NULL;
+}
+
 static int check_inferred(struct lint *lint, const struct lint_unit *unit)
 {
 	size_t i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < array_size(inferred); i++) {
-		if (is_default(unit, inferred[i].key, inferred[i].name))
+		if (is_inferred(unit, i))
 			r = report_inferred(lint, unit, inferred[i].key, inferred[i].name);
 	}
 	/* A socket, timer or path comes before what it starts, whatever the default dependencies. */
 	if (r == 0 && unit->activates)
 		r = report_inferred(lint, unit, "Before", unit->activates);
-	if (r == 0 && lint_setting(unit, "Service", "BusName")) {
+	if (r == 0 && is_of_dbus(unit)) {
 		r = report_inferred(lint, unit, "After", "dbus.socket");
 		if (r == 0)
 			r = report_inferred(lint, unit, "Requires", "dbus.socket");
@@ -430,6 +486,9 @@ static int check_syntax(struct lint *lint, const struct lint_unit *unit)
 		const struct unit_section *section = &unit->unit.sections[i];
 		const struct assignments *assignments = &unit->assignments[i];
 
+		/* What is in X-... is for others to read. */
+		if (strncmp(section->name, "X-", 2) == 0)
+			continue;
 		for (j = 0; r == 0 && j < assignments->count; j++) {
 			const struct assignment *assignment = &assignments->items[j];
 			const struct unit_line *line = &section->lines[assignment->first];

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "host/text.h"
 #include "units/key.h"
@@ -39,19 +40,22 @@ static bool names_units(const char *section, const char *key)
 	       strcmp(key, "RequiresMountsFor") != 0 && strcmp(key, "WantsMountsFor") != 0;
 }
 
-/* Writes the value of a specifier of names and paths. Returns whether it is one that is known. */
-static bool put_specifier(FILE *stream, const struct lint_unit *unit, char specifier)
+/* Directories of the system's manager, not of a user's. */
+static const struct {
+	char specifier;
+	const char *value;
+} directories[] = {
+	{'C', "/var/cache"}, {'E', "/etc"}, {'h', "/root"}, {'L', "/var/log"},
+	{'S', "/var/lib"},   {'t', "/run"}, {'T', "/tmp"},  {'V', "/var/tmp"},
+};
+
+/* Writes a part of the unit's name. Returns whether there is one: a template has no instance. */
+static bool put_name(FILE *stream, const struct lint_unit *unit, char specifier)
 {
 	size_t all = strlen(unit->name), name = all - strlen(unit->type) - 1;
 	size_t prefix = strcspn(unit->name, "@");
 
 	switch (specifier) {
-	case '%':
-		putc('%', stream);
-		return true;
-	case 't':
-		fputs("/run", stream);
-		return true;
 	case 'n':
 		fwrite(unit->name, 1, all, stream);
 		return true;
@@ -61,9 +65,32 @@ static bool put_specifier(FILE *stream, const struct lint_unit *unit, char speci
 	case 'p':
 		fwrite(unit->name, 1, prefix < name ? prefix : name, stream);
 		return true;
+	case 'i':
+		if (prefix + 1 >= name)
+			return false;
+		fwrite(unit->name + prefix + 1, 1, name - prefix - 1, stream);
+		return true;
 	default:
 		return false;
 	}
+}
+
+/* Writes the value of a specifier of names and paths. Returns whether it is one that is known. */
+static bool put_specifier(FILE *stream, const struct lint_unit *unit, char specifier)
+{
+	size_t i;
+
+	if (specifier == '%') {
+		putc('%', stream);
+		return true;
+	}
+	for (i = 0; i < array_size(directories); i++) {
+		if (directories[i].specifier == specifier) {
+			fputs(directories[i].value, stream);
+			return true;
+		}
+	}
+	return put_name(stream, unit, specifier);
 }
 
 /* Replaces the specifiers that are known. Returns memory to be freed, or NULL without memory. */
@@ -141,6 +168,12 @@ static void simplify(char *path)
 	*out = '\0';
 }
 
+/* A file is of one socket, of whatever kind; abstract names and queues are apart by kind. */
+static const char *address_space(const char *key, const char *path)
+{
+	return *path == '/' && strcmp(key, "ListenMessageQueue") != 0 ? "" : key;
+}
+
 static int add_address(struct lint_unit *unit, const struct assignment *assignment,
 		       const struct unit_line *line)
 {
@@ -159,7 +192,12 @@ static int add_address(struct lint_unit *unit, const struct assignment *assignme
 		return 0;
 	}
 	simplify(path);
-	addresses[unit->address_count++] = (struct lint_address){assignment->key, path, line, unit};
+	addresses[unit->address_count++] =
+		(struct lint_address){.kind = assignment->key,
+				      .space = address_space(assignment->key, path),
+				      .path = path,
+				      .line = line,
+				      .unit = unit};
 	return 0;
 }
 
@@ -182,6 +220,20 @@ static void clear_addresses(struct lint_unit *unit)
 	unit->addresses = NULL;
 }
 
+/* Forgets the names of the key, as systemd does when it is set to nothing. */
+static void clear_names(struct lint_unit *unit, const char *key)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < unit->name_count; i++) {
+		if (strcmp(unit->names[i].key, key) != 0)
+			unit->names[count++] = unit->names[i];
+		else if (unit->names[i].owned)
+			free((char *)unit->names[i].name);
+	}
+	unit->name_count = count;
+}
+
 static int index_assignment(struct lint_unit *unit, const struct unit_section *section,
 			    const struct assignment *assignment)
 {
@@ -189,8 +241,13 @@ static int index_assignment(struct lint_unit *unit, const struct unit_section *s
 
 	if (!assignment->value)
 		return 0;
-	if (names_units(section->name, assignment->key))
+	if (names_units(section->name, assignment->key)) {
+		/* Dependencies cannot be taken back, and Also= is not either. */
+		if (!*assignment->value && strcmp(section->name, "Install") == 0 &&
+		    strcmp(assignment->key, "Also") != 0)
+			clear_names(unit, assignment->key);
 		return add_names(unit, assignment, line);
+	}
 	if (strcmp(section->name, "Socket") != 0 || strncmp(assignment->key, "Listen", 6) != 0)
 		return 0;
 	if (!*assignment->value)
@@ -220,34 +277,38 @@ static int compare_names(const void *a, const void *b)
 	return order ? order : compare_lines(left->line, right->line);
 }
 
-/* Names of keys that are scalars: the last one counts. They are of the unit's own section. */
-static const char *last_name(const struct lint_unit *unit, const char *key)
-{
-	const struct lint_name *last = NULL;
-	size_t i;
-
-	for (i = 0; i < unit->name_count; i++) {
-		if (strcmp(unit->names[i].key, key) == 0 &&
-		    (!last || compare_lines(unit->names[i].line, last->line) > 0))
-			last = &unit->names[i];
-	}
-	return last ? last->name : NULL;
-}
-
 static bool is_type(const struct lint_unit *unit, const char *type)
 {
 	return strcmp(unit->type, type) == 0;
 }
 
+/* The unit that a key names, of which the last assignment counts, or of Unit= the first one. */
+static const char *single_name(const struct lint_unit *unit, const char *key, bool first)
+{
+	const struct lint_name *found = NULL;
+	size_t i;
+
+	for (i = 0; i < unit->name_count; i++) {
+		if (strcmp(unit->names[i].key, key) == 0 && !(found && first))
+			found = &unit->names[i];
+	}
+	return found ? found->name : NULL;
+}
+
 /* Finds what the unit starts: what it names, or the service of its own name. */
 static int find_activated(struct lint_unit *unit)
 {
+	bool socket = is_type(unit, "socket");
 	const char *name;
 
-	if (!is_type(unit, "socket") && !is_type(unit, "timer") && !is_type(unit, "path"))
+	if (!socket && !is_type(unit, "timer") && !is_type(unit, "path"))
 		return 0;
-	name = last_name(unit, is_type(unit, "socket") ? "Service" : "Unit");
-	if (name)
+	name = single_name(unit, socket ? "Service" : "Unit", !socket);
+	if (socket && lint_is_true(unit, "Socket", "Accept", false))
+		/* An instance for each connection. */
+		unit->activates = text_format("%.*s@.service", (int)strcspn(unit->name, "@."),
+					      unit->name);
+	else if (name)
 		unit->activates = strdup(name);
 	else
 		unit->activates = text_format("%.*sservice", (int)(unit->type - unit->name),
@@ -269,8 +330,6 @@ static int index_unit(struct lint_unit *unit)
 	}
 	if (r == 0)
 		r = find_activated(unit);
-	if (unit->name_count)
-		qsort(unit->names, unit->name_count, sizeof(*unit->names), compare_names);
 	unit->default_dependencies = lint_is_true(unit, "Unit", "DefaultDependencies", true);
 	return r;
 }
@@ -288,41 +347,71 @@ static void free_unit(struct lint_unit *unit)
 	free(unit->names);
 	clear_addresses(unit);
 	free(unit->activates);
+	free(unit->link_to);
 	for (i = 0; i < UNIT_SECTIONS_MAX; i++)
 		assignments_free(&unit->assignments[i]);
 	unit_free(&unit->unit);
 	free(unit);
 }
 
-/* Takes name and type from the path. Returns whether it is one of a unit. */
-static bool set_name(struct lint_unit *unit, const char *path)
+/* The name of a unit that the path ends with, NULL when it is none; *ret_type is a part of it. */
+static const char *unit_name(const char *path, const char **ret_type)
 {
 	const char *slash = strrchr(path, '/');
-	const char *dot;
+	const char *name = slash ? slash + 1 : path;
+	const char *dot = strrchr(name, '.');
 	size_t i;
 
-	unit->name = slash ? slash + 1 : path;
-	dot = strrchr(unit->name, '.');
-	if (!dot || dot == unit->name)
-		return false;
-	unit->type = dot + 1;
+	if (!dot || dot == name)
+		return NULL;
 	for (i = 0; i < array_size(unit_types); i++) {
-		if (is_type(unit, unit_types[i]))
-			return true;
+		if (strcmp(dot + 1, unit_types[i]) == 0) {
+			*ret_type = dot + 1;
+			return name;
+		}
 	}
-	return false;
+	return NULL;
 }
 
+/*
+ * Looks whether the path is a link, as they are made for aliases and for masked units. Returns 1
+ * for the latter, 0 or -ENOMEM. Links that lead nowhere are for others to complain about.
+ */
+static int follow(const char *path, struct lint_unit *unit)
+{
+	cleanup_free char *target = NULL;
+	const char *name, *type;
+	struct stat st;
+
+	if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode))
+		return 0;
+	target = realpath(path, NULL);
+	if (!target)
+		return errno == ENOMEM ? -ENOMEM : 0;
+	if (strcmp(target, "/dev/null") == 0)
+		return 1;
+	name = unit_name(target, &type);
+	if (!name || strcmp(name, unit->name) == 0)
+		return 0;
+	unit->link_to = strdup(name);
+	return unit->link_to ? 0 : -ENOMEM;
+}
+
+/* Returns 0, 1 for a unit that is masked, or -errno. */
 static int read_unit(struct sources *sources, const char *path, struct lint_unit *unit,
 		     char **ret_why)
 {
 	struct source *source = NULL;
 	int r;
 
-	if (!set_name(unit, path)) {
+	unit->name = unit_name(path, &unit->type);
+	if (!unit->name) {
 		*ret_why = text_format("%s: not the name of a unit", path);
 		return *ret_why ? -EINVAL : -ENOMEM;
 	}
+	r = follow(path, unit);
+	if (r != 0)
+		return r;
 	r = source_read(sources, path, &source, ret_why);
 	if (r == 0)
 		r = unit_parse(source, UNIT_RULES_SYSTEMD, &unit->unit, ret_why);
@@ -357,7 +446,7 @@ static int sort_units(struct lint_set *set, char **ret_why)
 static int compare_addresses(const void *a, const void *b)
 {
 	const struct lint_address *const *left = a, *const *right = b;
-	int order = strcmp((*left)->kind, (*right)->kind);
+	int order = strcmp((*left)->space, (*right)->space);
 
 	if (!order)
 		order = strcmp((*left)->path, (*right)->path);
@@ -383,6 +472,144 @@ static int index_addresses(struct lint_set *set)
 	return 0;
 }
 
+static int compare_with_unit(const void *key, const void *item)
+{
+	return strcmp(key, (*(const struct lint_unit *const *)item)->name);
+}
+
+static const struct lint_unit *find_exactly(const struct lint_set *set, const char *name)
+{
+	struct lint_unit **found = bsearch(name, set->units, set->count, sizeof(struct lint_unit *),
+					   compare_with_unit);
+
+	return found ? *found : NULL;
+}
+
+static int compare_with_alias(const void *key, const void *item)
+{
+	return strcmp(key, ((const struct lint_alias *)item)->name);
+}
+
+/* The unit of that alias, NULL when it is none, or the name of a unit itself. */
+static const struct lint_unit *find_alias(const struct lint_set *set, const char *name)
+{
+	const struct lint_alias *found;
+
+	if (!set->alias_count || find_exactly(set, name))
+		return NULL;
+	found = bsearch(name, set->aliases, set->alias_count, sizeof(*set->aliases),
+			compare_with_alias);
+	return found ? found->unit : NULL;
+}
+
+static int compare_aliases(const void *a, const void *b)
+{
+	const struct lint_alias *left = a, *right = b;
+
+	return strcmp(left->name, right->name);
+}
+
+static int add_alias(struct lint_set *set, const char *name, const struct lint_unit *unit)
+{
+	struct lint_alias *aliases = grow(set->aliases, set->alias_count, sizeof(*aliases));
+
+	if (!aliases)
+		return -ENOMEM;
+	aliases[set->alias_count++] = (struct lint_alias){name, unit};
+	set->aliases = aliases;
+	return 0;
+}
+
+/* Makes aliases of the links to other units of the set, which are these units once more. */
+static int merge_links(struct lint_set *set)
+{
+	size_t count = 0, i;
+
+	for (i = 0; i < set->count; i++) {
+		struct lint_unit *unit = set->units[i];
+		const struct lint_unit *original = unit->link_to ? find_exactly(set, unit->link_to)
+								 : NULL;
+
+		unit->merged = original && !original->link_to;
+		if (unit->merged && add_alias(set, unit->name, original) < 0)
+			return -ENOMEM;
+	}
+	for (i = 0; i < set->count; i++) {
+		if (set->units[i]->merged)
+			free_unit(set->units[i]);
+		else
+			set->units[count++] = set->units[i];
+	}
+	set->count = count;
+	return 0;
+}
+
+/* Adds what units say of themselves. */
+static int add_own_aliases(struct lint_set *set)
+{
+	size_t i, j;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < set->count; i++) {
+		const struct lint_unit *unit = set->units[i];
+
+		for (j = 0; r == 0 && j < unit->name_count; j++) {
+			if (strcmp(unit->names[j].key, "Alias") == 0)
+				r = add_alias(set, unit->names[j].name, unit);
+		}
+	}
+	if (set->alias_count)
+		qsort(set->aliases, set->alias_count, sizeof(*set->aliases), compare_aliases);
+	return r;
+}
+
+/* Has all units call each other by their own names, and sorts these. */
+static int settle_names(struct lint_set *set)
+{
+	size_t i, j;
+
+	for (i = 0; i < set->count; i++) {
+		struct lint_unit *unit = set->units[i];
+		const struct lint_unit *activated = unit->activates
+							    ? find_alias(set, unit->activates)
+							    : NULL;
+
+		if (activated) {
+			free(unit->activates);
+			unit->activates = strdup(activated->name);
+			if (!unit->activates)
+				return -ENOMEM;
+		}
+		for (j = 0; j < unit->name_count; j++) {
+			struct lint_name *name = &unit->names[j];
+			const struct lint_unit *other = find_alias(set, name->name);
+
+			if (!other || strcmp(name->key, "Alias") == 0)
+				continue;
+			if (name->owned)
+				free((char *)name->name);
+			name->name = other->name;
+			name->owned = false;
+		}
+		if (unit->name_count)
+			qsort(unit->names, unit->name_count, sizeof(*unit->names), compare_names);
+	}
+	return 0;
+}
+
+static int index_set(struct lint_set *set, char **ret_why)
+{
+	int r = sort_units(set, ret_why);
+
+	if (r == 0)
+		r = merge_links(set);
+	if (r == 0)
+		r = add_own_aliases(set);
+	if (r == 0)
+		r = settle_names(set);
+	return r == 0 ? index_addresses(set) : r;
+}
+
 int lint_set_read(struct sources *sources, char *const *paths, size_t count,
 		  struct lint_set *ret_set, char **ret_why)
 {
@@ -391,15 +618,17 @@ int lint_set_read(struct sources *sources, char *const *paths, size_t count,
 	int r = set.units ? 0 : -ENOMEM;
 
 	*ret_why = NULL;
-	for (i = 0; r == 0 && i < count; i++) {
-		set.units[i] = calloc(1, sizeof(struct lint_unit));
-		set.count += set.units[i] != NULL;
-		r = set.units[i] ? read_unit(sources, paths[i], set.units[i], ret_why) : -ENOMEM;
+	for (i = 0; r >= 0 && i < count; i++) {
+		struct lint_unit *unit = calloc(1, sizeof(*unit));
+
+		r = unit ? read_unit(sources, paths[i], unit, ret_why) : -ENOMEM;
+		if (r == 0)
+			set.units[set.count++] = unit;
+		else
+			free_unit(unit);
 	}
-	if (r == 0)
-		r = sort_units(&set, ret_why);
-	if (r == 0)
-		r = index_addresses(&set);
+	if (r >= 0)
+		r = index_set(&set, ret_why);
 	if (r < 0)
 		lint_set_free(&set);
 	else
@@ -414,21 +643,31 @@ void lint_set_free(struct lint_set *set)
 	for (i = 0; i < set->count; i++)
 		free_unit(set->units[i]);
 	free(set->units);
+	free(set->aliases);
 	free(set->addresses);
 	*set = (struct lint_set){0};
 }
 
-static int compare_with_unit(const void *key, const void *item)
+static const struct lint_unit *find(const struct lint_set *set, const char *name)
 {
-	return strcmp(key, (*(const struct lint_unit *const *)item)->name);
+	const struct lint_unit *unit = find_exactly(set, name);
+
+	return unit ? unit : find_alias(set, name);
 }
 
 const struct lint_unit *lint_set_find(const struct lint_set *set, const char *name)
 {
-	struct lint_unit **found = bsearch(name, set->units, set->count, sizeof(struct lint_unit *),
-					   compare_with_unit);
+	const char *at = strchr(name, '@'), *dot = strrchr(name, '.');
+	const struct lint_unit *unit = find(set, name);
+	char template[256];
 
-	return found ? *found : NULL;
+	if (unit || !at || !dot || dot < at)
+		return unit;
+	/* Names of units are shorter than this. */
+	if (snprintf(template, sizeof(template), "%.*s%s", (int)(at + 1 - name), name, dot) >=
+	    (int)sizeof(template))
+		return NULL;
+	return find(set, template);
 }
 
 /* The index of the first name that is not before the key and, when given, the name. */

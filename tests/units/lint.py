@@ -173,6 +173,34 @@ class Lint(unit_tests.TestCase):
                      "ListenDatagram=@name\nListenFIFO=\n")
         self.check()
 
+    def test_same_file_of_another_kind(self):
+        """Who binds to a path takes it from whatever is there; queues are no files."""
+        self.replace("modular.socket", "ListenStream=%t/daemons/modular-sock",
+                     "ListenDatagram=%t/daemons/proxy-sock\nListenMessageQueue=/q")
+        self.add("proxy.socket", "Socket", "ListenFIFO=/q")
+        self.check(("same-path", "proxy.socket", "ListenStream=%t/daemons/proxy-sock",
+                    "is also of modular.socket"))
+
+    def test_paths_with_specifiers(self):
+        self.add("modular.socket", "Socket", "ListenStream=%S/x%%/%p")
+        self.add("proxy.socket", "Socket", "ListenStream=/var/lib/x%%/modular")
+        self.add("proxy-tcp.socket", "Socket", "ListenStream=%E/worker-1")
+        self.replace("proxy.service", "Also=proxy-admin", "Also=proxy-tcp.socket proxy-admin")
+        self.units["worker@.socket"] = "[Socket]\nListenStream=%E/worker-%i\nRemoveOnStop=1\n"
+        self.units["worker@1.socket"] = self.units["worker@.socket"]
+        found = self.lint()
+        self.assertEqual([("also-remote", "proxy.service"), ("remove-on-stop", "proxy-tcp.socket"),
+                          ("same-path", "proxy.socket"), ("same-path", "worker@1.socket")],
+                         sorted(f[:2] for f in found))
+
+    def test_conflicts_of_targets(self):
+        """They have no processes that could meet, but those of a service could."""
+        self.add("all.target", "Unit", "DefaultDependencies=no\nConflicts=shutdown.target")
+        self.replace("all.target", "Requires=worker@1.service mono.service", "Wants=mono.service")
+        self.check()
+        self.add("all.target", "Unit", "Conflicts=mono.service")
+        self.check(("conflicts-order", "all.target", "Conflicts=mono.service", "mono.service"))
+
     def test_conflicts_without_order(self):
         self.replace("modular.service", "After=mono.service network", "After=network")
         self.check(("conflicts-order", "modular.service", "Conflicts=mono.service", "mono.service"))
@@ -207,10 +235,18 @@ class Lint(unit_tests.TestCase):
         self.replace("modular.service", "Also=modular-admin.socket\n", "")
         self.check(("also-local", "modular.service", "WantedBy=multi-user.target",
                     "modular-admin.socket"))
+        self.replace("modular-admin.socket", "WantedBy=sockets.target\nAlso=modular.service\n", "")
+        self.check()
+        self.units["modular-admin.socket"] = correct_set()["modular-admin.socket"]
         # What cannot be enabled enables nothing else.
         self.replace("modular.service", "WantedBy=multi-user.target\n", "")
         self.replace("modular.service", "Also=modular.socket modular-ro.socket\n", "")
         self.check()
+
+    def test_quotes(self):
+        """systemd takes no quotes in lists of units: such a name is none."""
+        self.add("all.target", "Unit", "Wants=\"mono.service\"")
+        self.check(("missing-unit", "all.target", "Wants=\"mono.service\"", "mono.service"))
 
     def test_missing_units(self):
         self.replace("modular.service", "BindsTo=modular.socket", "BindsTo=modular.sokcet")
@@ -224,6 +260,72 @@ class Lint(unit_tests.TestCase):
                     ("missing-unit", "proxy-ro.socket", "Service=porxy.service", "porxy.service")]
         self.check(*expected)
         self.check(*expected[1:], options=["--external", "abs*.service", "--external=x"])
+
+    def test_missing_units_that_are_activated(self):
+        self.units["lonely.socket"] = "[Unit]\n[Socket]\nListenStream=1\nAccept=no\n"
+        self.units["lonely.timer"] = "[Timer]\nOnCalendar=daily\n"
+        expected = [("missing-unit", "lonely.socket", "ListenStream=1", "lonely.service"),
+                    ("missing-unit", "lonely.timer", "OnCalendar=daily", "lonely.service")]
+        self.check(*expected)
+        self.check(options=["--external=lonely.service"])
+        self.replace("lonely.socket", "Accept=no", "Accept=yes")
+        self.units["lonely.service"] = "[Service]\nExecStart=/bin/true\n"
+        self.check(("missing-unit", "lonely.socket", "ListenStream=1", "lonely@.service"))
+        self.units["lonely@.service"] = "[Unit]\nRequires=lonely.socket\n"
+        self.check()
+
+    def test_aliases(self):
+        """A unit is there by its other names, too, and is one unit."""
+        self.units["service-of-proxy.target"] = "[Unit]\nWants=alias.service\n"
+        self.add("all.target", "Unit", "Wants=other-worker@7.service")
+        self.check(("missing-unit", "all.target", "Wants=other-worker@7.service", "other-worker@7"),
+                   ("missing-unit", "service-of-proxy.target", "Wants=alias.service", "alias"))
+        self.add("proxy.service", "Install", "Alias=alias.service")
+        self.add("worker@.service", "Service", "[Install]\nAlias=other-worker@.service\n[Service]")
+        self.check()
+        # Order and requirement are of the same unit, whatever it is called.
+        self.add("modular.service", "Unit", "Requires=alias.service\nAfter=proxy.service")
+        self.check()
+        self.replace("modular.service", "After=proxy.service\n", "")
+        self.check(("requires-order", "modular.service", "Requires=alias.service", "proxy.service"))
+        # An alias that is taken back.
+        self.replace("proxy.service", "Alias=alias.service\n",
+                     "Alias=alias.service\nAlias=\nAlias=third.service\n")
+        self.assertIn("missing-unit", [f[0] for f in self.lint()])
+
+    def test_links(self):
+        """As they are in directories of installed units."""
+        paths = self.write()
+        os.symlink("proxy.socket", self.path("alias.socket"))
+        os.symlink("/dev/null", self.path("masked.service"))
+        user = self.put("user.target", "[Unit]\nWants=alias.socket masked.service\n")
+        links = [self.path("alias.socket"), self.path("masked.service")]
+        result = unit_tests.merge("--lint", "--json", *links, *paths, user)
+        report = json.loads(result.stdout)
+        self.assertEqual((3, b"", len(paths) + 1),
+                         (result.returncode, result.stderr, report["units"]))
+        self.assertEqual(["Wants=masked.service is not in the set"],
+                         [f["message"] for f in report["findings"]])
+        # Without the unit itself the link is one.
+        report = json.loads(unit_tests.merge("--lint", "--json", links[0]).stdout)
+        self.assertEqual({"alias.socket"}, {f["unit"] for f in report["findings"]})
+        os.unlink(self.path("proxy.socket"))
+        self.refused(1, "No such file", "--lint", links[0])
+
+    def test_units_of_systemd(self):
+        """Its own units are fit for the rules, but for some whose files stay on purpose."""
+        directory = "/usr/lib/systemd/system"
+        units = sorted(e.path for e in os.scandir(directory) if e.name.startswith("systemd-") and
+                       e.name.endswith((".service", ".socket", ".timer", ".path", ".target"))
+                       ) if os.path.isdir(directory) else []
+        if not units:
+            self.skipTest("no systemd")
+        result = unit_tests.merge("--lint", "--json", *units)
+        self.assertIn(result.returncode, (0, 3), result.stderr)
+        report = json.loads(result.stdout)
+        self.assertGreater(report["units"], 20)
+        found = [f for f in report["findings"] if f["code"] not in ("remove-on-stop", "inferred")]
+        self.assertEqual([], found)
 
     def test_missing_install_target(self):
         self.replace("modular.service", "multi-user.target", "multiuser.target")
@@ -239,6 +341,10 @@ class Lint(unit_tests.TestCase):
         self.add("modular.service", "Unit", "Before=worker@4.service")
         self.add("proxy.socket", "Unit", "Before=proxy-tls.socket")
         self.check()
+        # It is the template that orders itself.
+        self.replace("modular.service", "Before=worker@4.service\n", "")
+        self.add("worker@.service", "Service", "[Unit]\nBefore=modular.service\n[Service]")
+        self.check()
 
     def test_order_that_systemd_has_itself(self):
         """Between a unit and what it activates, whichever of them requires the other."""
@@ -249,6 +355,8 @@ class Lint(unit_tests.TestCase):
         self.add("modular-ro.socket", "Unit", "Requires=modular.service")
         self.add("clean.timer", "Unit", "Requires=worker@2.service")
         self.units["absent.service"] = "[Unit]\nRequires=absent.socket\n"
+        self.add("worker@.service", "Service", "Sockets=mono-ro.socket\n[Unit]\n"
+                 "Requires=mono-ro.socket\n[Service]")
         self.check(("requires-order", "modular.service",
                     "BindsTo=modular-admin.socket absent.socket", "absent.socket"),
                    options=["--external=absent.socket"])
@@ -274,6 +382,13 @@ class Lint(unit_tests.TestCase):
                    ("inferred", "mono.service", "After=dbus.socket", "dbus.socket"),
                    ("inferred", "proxy-ro.socket", "Before=sockets.target", "sockets.target"),
                    ("inferred", "proxy.socket", "Before=proxy.service", "proxy.service"))
+        # A service of another type has none on the bus.
+        self.add("mono.service", "Service", "Type=notify")
+        self.add("all.target", "Unit", "Conflicts=shutdown.target")
+        found = [f[1] for f in self.lint()]
+        self.assertNotIn("mono.service", found)
+        self.assertIn("all.target", found)
+        self.units["all.target"] = correct_set()["all.target"]
         # Without default dependencies there is something to say.
         self.units["mono.service"] = correct_set()["mono.service"]
         self.units["clean.timer"] = correct_set()["clean.timer"]
@@ -288,6 +403,7 @@ class Lint(unit_tests.TestCase):
     def test_syntax(self):
         self.add("modular.service", "Service", "no assignment")
         self.add("proxy.service", "Service", "=value")
+        self.add("proxy.socket", "Socket", "[X-Own]\nno assignment\n[Socket]")
         self.check(("syntax", "modular.service", "no assignment", "ignores"),
                    ("syntax", "proxy.service", "=value", "without a key"))
 
