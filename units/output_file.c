@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "units/output_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -26,7 +28,7 @@ static int fill(FILE *stream, void (*write)(FILE *stream, const void *data), con
 	write(stream, data);
 	if (fflush(stream) == 0 && !ferror(stream) &&
 	    fchmod(fileno(stream), new_file_mode()) == 0) {
-		/* No fsync(): it is for those who build to make it last, and renames keep order. */
+		/* No fsync(): what is built can be built again, after a crash of the host, too. */
 		errno = 0;
 		return fclose(stream) == 0 ? 0 : -(errno ? errno : EIO);
 	}
@@ -35,28 +37,34 @@ static int fill(FILE *stream, void (*write)(FILE *stream, const void *data), con
 	return -error;
 }
 
-/* Whether something is there that must not be replaced: -errno then, 0 else. */
-static int check_replaceable(const char *path)
+/*
+ * Finds the file that is to be replaced: links stay, what they lead to goes. Else /dev/stdout would
+ * be replaced itself. Returns 0, with the path to be freed, or -errno.
+ */
+static int find_place(const char *path, char **ret_place)
 {
 	struct stat st;
+	bool linked = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 
-	if (stat(path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (S_ISDIR(st.st_mode))
-		return -EISDIR;
-	return S_ISREG(st.st_mode) ? 0 : -ENOTSUP;
+	if (stat(path, &st) < 0) {
+		if (errno != ENOENT || linked)
+			return -errno;
+	} else if (!S_ISREG(st.st_mode)) {
+		return S_ISDIR(st.st_mode) ? -EISDIR : -ENOTSUP;
+	}
+	*ret_place = linked ? realpath(path, NULL) : strdup(path);
+	return *ret_place ? 0 : -errno;
 }
 
-int output_file_write(const char *path, void (*write)(FILE *stream, const void *data),
-		      const void *data)
+static int replace(const char *path, void (*write)(FILE *stream, const void *data),
+		   const void *data)
 {
 	cleanup_free char *temporary = text_format("%s.XXXXXX", path);
 	FILE *stream;
-	int r = temporary ? check_replaceable(path) : -ENOMEM;
-	int fd;
+	int fd, r;
 
-	if (r < 0)
-		return r;
+	if (!temporary)
+		return -ENOMEM;
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -68,6 +76,23 @@ int output_file_write(const char *path, void (*write)(FILE *stream, const void *
 		r = -errno;
 	if (r < 0)
 		unlink(temporary);
+	return r;
+}
+
+int output_file_write(const char *path, void (*write)(FILE *stream, const void *data),
+		      const void *data)
+{
+	cleanup_free char *place = NULL;
+	sigset_t all, before;
+	int r = find_place(path, &place);
+
+	if (r < 0)
+		return r;
+	/* Who interrupts a build finds no file of ours that nobody knows. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	r = replace(place, write, data);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return r;
 }
 
@@ -103,10 +128,19 @@ static void write_rule(FILE *stream, const void *data)
 	putc('\n', stream);
 }
 
-/* Neither make nor Ninja has a way to write a line end, nor agree they on these. */
+/*
+ * Neither make nor Ninja has a way to write a line end, nor agree they on these. A backslash stands
+ * for itself where nothing follows that it could quote, as in names of units: dev-x\x2dy.swap.
+ */
 static bool is_writable(const char *path)
 {
-	return !path[strcspn(path, "\r\n\\:;%|*?[]~")] && *path;
+	const char *p;
+
+	for (p = path; *p; p++) {
+		if (strchr("\r\n:;%|*?[]~", *p) || (*p == '\\' && !isalnum((unsigned char)p[1])))
+			return false;
+	}
+	return p > path;
 }
 
 int output_file_write_rule(const char *path, const char *target, char *const *inputs, size_t count)

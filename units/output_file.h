@@ -5,9 +5,9 @@
 #include "host/cleanup.h"
 
 /*
- * Writes `path` with what `write` prints, by way of a new file beside it that takes its place. A
- * path that is there and no regular file, such as a device, is refused. Returns 0 or -errno, and
- * nothing is left behind then.
+ * Writes `path` with what `write` prints, by way of a new file beside it that takes its place, or
+ * that of the file that a link leads to. What is there and no regular file, such as a device, is
+ * refused. Returns 0 or -errno; nothing else is left behind, signals wait until then.
  */
 int output_file_write(const char *path, void (*write)(FILE *stream, const void *data),
 		      const void *data) must_check;

@@ -7,6 +7,7 @@ import os
 import re
 import resource
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -242,6 +243,37 @@ class Output(unit_tests.TestCase):
         self.assertTrue(stat.S_ISCHR(os.stat("/dev/null").st_mode))
         self.assertEqual(["unit"], os.listdir(self.path("out")))
 
+    def test_links(self):
+        """A link stays, and what it leads to is replaced."""
+        target, link = self.put("target/unit", "old"), self.path("out/unit")
+        os.symlink("../target/unit", link)
+        self.merged("-o", link, self.base)
+        self.assertEqual(("../target/unit", "[Unit]\na=1\n"), (os.readlink(link), self.read(target)))
+        self.assertEqual(["unit"], os.listdir(self.path("target")))
+        os.unlink(target)
+        self.refused(1, "No such file", "-o", link, self.base)
+        self.assertEqual([], os.listdir(self.path("target")))
+        # As root /dev/stdout itself could be lost.
+        os.symlink("/proc/self/fd/1", self.path("stdout"))
+        with open(target, "w", encoding="utf-8") as f:
+            subprocess.run([unit_tests.PROGRAM, "-o", self.path("stdout"), self.base], stdout=f,
+                           check=True)
+        self.assertEqual("/proc/self/fd/1", os.readlink(self.path("stdout")))
+        self.assertEqual("[Unit]\na=1\n", self.read(target))
+        result = unit_tests.merge("-o", self.path("stdout"), self.base)
+        self.assertEqual((1, b""), (result.returncode, result.stdout))
+
+    def test_signal(self):
+        """Who is killed while he writes leaves no file behind."""
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+            signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+
+        base = self.put("big", "[Unit]\n" + "a=1\n" * 5000)
+        result = unit_tests.merge("-o", self.out, base, preexec_fn=limit)
+        self.assertEqual((-signal.SIGXFSZ, b""), (result.returncode, result.stdout))
+        self.assertEqual([], os.listdir(self.path("out")))
+
     def test_full_disk(self):
         def limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -269,24 +301,37 @@ class Output(unit_tests.TestCase):
                          f" {self.directory}/with\\ blank\\ \\#1\\ $$x.in\n",
                          self.read(depfile))
         self.refused(2, "--depfile needs --output", "--depfile", depfile, self.base)
-        bad = self.put("line\nend", "[Unit]\n")
-        self.refused(1, "cannot write", "-o", self.out, "--depfile", depfile, bad)
+        for name in ("line\nend", "back\\", "back\\ slash", "colon:", "star*"):
+            bad = self.put(name, "[Unit]\n")
+            self.refused(1, "that make cannot take", "-o", self.out, "--depfile", depfile, bad)
 
-    def test_make_understands_the_depfile(self):
-        if not shutil.which("make"):
-            self.skipTest("no make")
-        extra = self.put("with blank #1 $x.in", "[Unit]\nb=1\n")
+    def check_depfile(self, command, rules, depfile):
+        """The command makes the unit again when the template is newer, and not before."""
+        extra = self.put("with blank #1 $x\\x2dy.in", "[Unit]\nb=1\n")
         self.merged("-o", self.out, "--depfile", self.path("unit.d"), self.base, extra)
-        makefile = self.put("Makefile",
-                            f"{self.out}:\n\t@echo again\ninclude {self.path('unit.d')}\n")
+        self.put(rules, depfile)
 
         def make():
-            return subprocess.run(["make", "-s", "-f", makefile, self.out], capture_output=True,
-                                  text=True, check=True).stdout
-        self.assertEqual("", make())
-        os.utime(extra, (time.time() + 10, time.time() + 10))
-        self.assertEqual("again\n", make())
+            return "again" in subprocess.run(command, capture_output=True, text=True, check=True,
+                                             cwd=self.directory).stdout
+        make()
+        self.merged("-o", self.out, "--depfile", self.path("unit.d"), self.base, extra)
+        make()
+        self.assertFalse(make())
+        later = time.time() + 10
+        os.utime(extra, (later, later))
+        self.assertTrue(make())
 
+    @unittest.skipUnless(shutil.which("make"), "no make")
+    def test_make_understands_the_depfile(self):
+        self.check_depfile(["make", "-s", self.out], "Makefile",
+                           f"{self.out}:\n\t@echo again\ninclude unit.d\n")
+
+    @unittest.skipUnless(shutil.which("ninja"), "no ninja")
+    def test_ninja_understands_the_depfile(self):
+        self.check_depfile(["ninja", "-v", self.out], "build.ninja",
+                           "rule again\n  command = touch $out # again\n  depfile = unit.d\n"
+                           f"build {self.out}: again\n")
 
 class Input(unit_tests.TestCase):
     def test_no_regular_file(self):
