@@ -2,10 +2,10 @@
 #               [DESTINATION dir])
 #
 # Makes the unit NAME of the templates BASE and EXTRA for each item of UNITS, when TARGET is built,
-# which "all" includes. Templates are relative to the current source directory, units go to the
-# current binary directory. DEFINE has the values for @name@ of all units of this call: a unit gets
-# those that its templates name, and one that no template names is an error, as for the program.
-# Values have no ";", which divides CMake's lists.
+# which "all" includes; one run of the program makes them all. Templates are relative to the current
+# source directory, units go to the current binary directory. DEFINE has the values for @name@ of
+# all units of this call; one that no unit needs is an error, as for the program. Paths and values
+# have no ";", which divides CMake's lists, and no tabs.
 # OPTIONS are others of systemd-unit-merge(1), such as --override. With DESTINATION units are
 # installed there.
 #
@@ -25,22 +25,6 @@ function(systemd_units_program ret_program)
     set(${ret_program} ${SYSTEMD_UNIT_MERGE} PARENT_SCOPE)
 endfunction()
 
-# The text of all templates of a unit. When one of them changes, which names it has may change.
-function(systemd_units_read ret_text)
-    set(text "")
-    foreach(template ${ARGN})
-        if(NOT EXISTS ${template})
-            message(FATAL_ERROR "systemd_units: there is no ${template}")
-        endif()
-        set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${template})
-        file(READ ${template} content)
-        # Comments above the first section are not in the unit.
-        string(REGEX REPLACE "^([ \t\r]*(#[^\n]*)?\n)+" "" content "${content}")
-        string(APPEND text "${content}\n")
-    endforeach()
-    set(${ret_text} "${text}" PARENT_SCOPE)
-endfunction()
-
 function(systemd_units target)
     cmake_parse_arguments(PARSE_ARGV 1 U "" "DESTINATION" "UNITS;DEFINE;OPTIONS")
     if(NOT U_UNITS OR U_UNPARSED_ARGUMENTS)
@@ -49,7 +33,8 @@ function(systemd_units target)
     endif()
     systemd_units_program(program)
     set(made "")
-    set(used "")
+    set(templates "")
+    set(lines "")
     foreach(item IN LISTS U_UNITS)
         separate_arguments(item UNIX_COMMAND "${item}")
         list(POP_FRONT item name)
@@ -57,30 +42,22 @@ function(systemd_units target)
             message(FATAL_ERROR "systemd_units(${target}): ${name} has no BASE")
         endif()
         list(TRANSFORM item PREPEND "${CMAKE_CURRENT_SOURCE_DIR}/" REGEX "^[^/]")
-        systemd_units_read(text ${item})
-        set(defines "")
-        foreach(define IN LISTS U_DEFINE)
-            string(REGEX REPLACE "=.*" "" key "${define}")
-            string(FIND "${text}" "@${key}@" position)
-            if(NOT position EQUAL -1)
-                list(APPEND defines -D "${define}")
-                list(APPEND used "${key}")
-            endif()
-        endforeach()
         set(unit ${CMAKE_CURRENT_BINARY_DIR}/${name})
-        add_custom_command(OUTPUT ${unit}
-            COMMAND ${program} ${U_OPTIONS} ${defines} -o ${unit} ${item}
-            DEPENDS ${program} ${item}
-            COMMENT "Merging unit ${name}"
-            VERBATIM)
         list(APPEND made ${unit})
+        list(APPEND templates ${item})
+        list(JOIN item "\t" files)
+        string(APPEND lines "${unit}\t${files}\n")
     endforeach()
-    foreach(define IN LISTS U_DEFINE)
-        string(REGEX REPLACE "=.*" "" key "${define}")
-        if(NOT key IN_LIST used)
-            message(FATAL_ERROR "systemd_units(${target}): no template has @${key}@")
-        endif()
-    endforeach()
+    list(REMOVE_DUPLICATES templates)
+    # Written only when it is another one: units are not made again without need.
+    set(list ${CMAKE_CURRENT_BINARY_DIR}/${target}.list)
+    file(GENERATE OUTPUT ${list} CONTENT "${lines}")
+    list(TRANSFORM U_DEFINE PREPEND "--define=")
+    add_custom_command(OUTPUT ${made}
+        COMMAND ${program} ${U_OPTIONS} ${U_DEFINE} --list ${list}
+        DEPENDS ${program} ${list} ${templates}
+        COMMENT "Merging the units of ${target}"
+        VERBATIM)
     add_custom_target(${target} ALL DEPENDS ${made})
     set_property(TARGET ${target} PROPERTY SYSTEMD_UNITS ${made})
     if(U_DESTINATION)

@@ -412,7 +412,7 @@ static int read_unit(struct sources *sources, const char *path, struct lint_unit
 	r = follow(path, unit);
 	if (r != 0)
 		return r;
-	r = source_read(sources, path, &source, ret_why);
+	r = source_read(sources, path, SOURCE_FILE_MAX, &source, ret_why);
 	if (r == 0)
 		r = unit_parse(source, UNIT_RULES_SYSTEMD, &unit->unit, ret_why);
 	unit->source = source;

@@ -15,6 +15,7 @@ enum {
 	OPT_EXTERNAL,
 	OPT_JSON,
 	OPT_LINT,
+	OPT_LIST,
 	OPT_OVERRIDE,
 	OPT_STRICT_SECTIONS,
 	OPT_VERSION
@@ -30,6 +31,7 @@ static const struct option long_options[] = {
 	{"help", no_argument, NULL, 'h'},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"lint", no_argument, NULL, OPT_LINT},
+	{"list", required_argument, NULL, OPT_LIST},
 	{"output", required_argument, NULL, 'o'},
 	{"override", no_argument, NULL, OPT_OVERRIDE},
 	{"strict-sections", no_argument, NULL, OPT_STRICT_SECTIONS},
@@ -48,6 +50,7 @@ static const char help_text[] =
 	"     --strict-sections      sections and lines as libvirt's script has them\n"
 	" -o, --output <file>        write this file, whole or not at all\n"
 	"     --depfile <file>       tell make or Ninja what the file is made from\n"
+	"     --list <file>          merge all units of this list, a line each\n"
 	"     --lint                 merge nothing, say what is wrong in these units\n"
 	"     --external <pattern>   such units are beside the set; with --lint\n"
 	"     --json                 print what is wrong as JSON; with --lint\n"
@@ -65,8 +68,9 @@ static int print_version(void)
 static int print_help(void)
 {
 	printf("Usage: %s [options] BASE [EXTRA...]\n"
+	       "   or: %s [options] --list FILE\n"
 	       "   or: %s --lint [options] UNIT...\n\n%s",
-	       message_program(), message_program(), help_text);
+	       message_program(), message_program(), message_program(), help_text);
 	return 0;
 }
 
@@ -126,6 +130,9 @@ static int apply(int option, struct options *options)
 	case OPT_LINT:
 		options->lint = true;
 		return -1;
+	case OPT_LIST:
+		options->list = optarg;
+		return -1;
 	case 'o':
 		options->output = optarg;
 		return -1;
@@ -154,6 +161,7 @@ static int check_mode(const struct options *options)
 		{options->definition_count > 0, false, "--define"},
 		{options->dedup, false, "--dedup"},
 		{options->depfile, false, "--depfile"},
+		{options->list, false, "--list"},
 		{options->output, false, "--output"},
 		{options->override, false, "--override"},
 		{options->rules == UNIT_RULES_LIBVIRT, false, "--strict-sections"},
@@ -203,7 +211,11 @@ static int settle(struct options *options)
 
 	if (status >= 0)
 		return status;
-	if (options->file_count == 0) {
+	if (options->list && (options->output || options->depfile || options->file_count)) {
+		message_error("option --list stands alone: the list names all files");
+		return message_try_help();
+	}
+	if (!options->list && options->file_count == 0) {
 		message_error(options->lint ? "no unit is named" : "no BASE is named");
 		return message_try_help();
 	}

@@ -14,13 +14,14 @@ struct options {
 	bool override;
 	bool dedup;
 	enum unit_rules rules;
+	const char *list;               /* of units, instead of `output` and `files`; NULL: none */
 	const char *output;             /* NULL: standard output */
 	const char *depfile;            /* NULL: none */
 	struct definition *definitions; /* sorted by name; without any, no @name@ is looked for */
 	size_t definition_count;
 	const char **external; /* units beside those that are linted, as patterns */
 	size_t external_count;
-	char *const *files; /* at least one, not owned */
+	char *const *files; /* at least one without `list`, not owned */
 	size_t file_count;
 };
 

@@ -132,7 +132,7 @@ int source_take(struct sources *sources, const char *path, const void *data, siz
 	return add_source(sources, path, take_ptr(copy), length, ret_source);
 }
 
-int source_read(struct sources *sources, const char *path, struct source **ret_source,
+int source_read(struct sources *sources, const char *path, size_t limit, struct source **ret_source,
 		char **ret_why)
 {
 	const char *what = NULL;
@@ -142,11 +142,11 @@ int source_read(struct sources *sources, const char *path, struct source **ret_s
 
 	*ret_why = NULL;
 	if (fd >= 0) {
-		data = malloc(SOURCE_FILE_MAX + 1);
-		length = data ? read_all(fd, data, SOURCE_FILE_MAX + 1) : -ENOMEM;
+		data = malloc(limit + 1);
+		length = data ? read_all(fd, data, limit + 1) : -ENOMEM;
 	}
 	if (length == -EFBIG)
-		*ret_why = text_format("%s: larger than %zu KiB", path, SOURCE_FILE_MAX / 1024);
+		*ret_why = text_format("%s: larger than %zu KiB", path, limit / 1024);
 	else if (length < 0)
 		*ret_why = text_format("%s: %s", path, what ? what : strerror((int)-length));
 	if (length < 0)

@@ -22,11 +22,11 @@ struct sources {
 };
 
 /*
- * Reads a regular file, at most SOURCE_FILE_MAX bytes, and SOURCE_TOTAL_MAX with those before it.
+ * Reads a regular file, at most `limit` bytes, and SOURCE_TOTAL_MAX with those before it.
  * Returns 0 and the source, which `sources` owns, or -errno with *ret_why (to be freed, NULL
  * without memory), which begins with the path and, where there is one, the line.
  */
-int source_read(struct sources *sources, const char *path, struct source **ret_source,
+int source_read(struct sources *sources, const char *path, size_t limit, struct source **ret_source,
 		char **ret_why) must_check;
 
 /* As source_read(), of text at hand instead of a file: for tests. */

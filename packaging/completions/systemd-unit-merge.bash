@@ -21,8 +21,8 @@ _systemd_unit_merge() {
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '
-			-D --define --override --dedup --strict-sections -o --output --depfile --lint
-			--external --json -h --help --version
+			-D --define --override --dedup --strict-sections -o --output --depfile --list
+			--lint --external --json -h --help --version
 			' -- "$cur")
 	else
 		compopt -o filenames 2>/dev/null

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Two templates, merged, worked over and linted: lines of the result are lines of the inputs, what
- * is printed is read the same again, and doing a thing twice changes nothing more. The first byte
- * says what is done, the two files are apart by "\n---\n".
+ * is printed is read the same again, and doing a thing twice changes nothing more. Or a list of
+ * units. The first byte says what is done, the two files are apart by "\n---\n".
  */
 #include "tests/fuzz/fuzz.h"
 
 #include "units/lint.h"
+#include "units/list.h"
 #include "units/merge.h"
 #include "units/reduce.h"
 #include "units/substitute.h"
@@ -164,6 +165,31 @@ static void lint(const uint8_t *data, size_t size)
 	sources_free(&sources);
 }
 
+/* All paths of a list are there, and are text. */
+static void list(const uint8_t *data, size_t size)
+{
+	struct sources sources = {0};
+	struct list list;
+	char *why = NULL;
+	size_t i, j;
+
+	write_file(paths[0], data, size);
+	if (list_read(&sources, paths[0], &list, &why) == 0) {
+		for (i = 0; i < list.count; i++) {
+			const struct list_unit *unit = &list.units[i];
+
+			promise(*unit->output && unit->file_count > 0);
+			for (j = 0; j < unit->file_count; j++)
+				promise(*unit->files[j] && !strpbrk(unit->files[j], "\t\n"));
+		}
+		list_free(&list);
+	} else {
+		promise(why);
+	}
+	free(why);
+	sources_free(&sources);
+}
+
 static char directory[] = "/tmp/fuzz-unit-XXXXXX";
 
 static void remove_files(void)
@@ -195,7 +221,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
 		return 0;
-	if (*data & 16)
+	if (*data & 32)
+		list(data + 1, size - 1);
+	else if (*data & 16)
 		lint(data + 1, size - 1);
 	else
 		merge(data + 1, size - 1, *data);

@@ -71,6 +71,7 @@ expect kvm-modprobe --sysroot _kvm '=>' ''
 . ./systemd-unit-merge.bash
 expect systemd-unit-merge --str '=>' --strict-sections
 expect systemd-unit-merge --lint --ext '=>' --external
+expect systemd-unit-merge --list '=' _systemd-u '=>' _systemd-unit-merge
 expect systemd-unit-merge _systemd-u '=>' _systemd-unit-merge
 expect systemd-unit-merge --depfile '=' _systemd-u '=>' _systemd-unit-merge
 expect systemd-unit-merge -D '' '=>' ''

@@ -85,12 +85,12 @@ class Project(unit_tests.TestCase):
     def test_changes(self):
         self.succeed(self.configure())
         self.succeed(self.make())
-        before = os.stat(self.path("build/daemon.socket")).st_mtime_ns
+        before = os.stat(self.path("build/other.service")).st_mtime_ns
         self.template("daemon.service.extra.in", "on-failure", "always")
         self.succeed(self.make())
         self.assertEqual(SERVICE.replace("on-failure", "always"),
                          self.read("build", "daemon.service"))
-        self.assertEqual(before, os.stat(self.path("build/daemon.socket")).st_mtime_ns)
+        self.assertEqual(before, os.stat(self.path("build/other.service")).st_mtime_ns)
         # A name that comes with the change has its value, too.
         self.template("daemon.service.extra.in", "[Unit]\n", "[Unit]\nDocumentation=man:@title@\n")
         self.succeed(self.make())
@@ -112,14 +112,28 @@ class Project(unit_tests.TestCase):
         self.assertNotEqual(0, result.returncode)
         self.assertIn("daemon.socket:2: remove-on-stop: ", result.stdout + result.stderr)
 
+    def test_another_unit(self):
+        """The list of units is what they are made from, too."""
+        self.succeed(self.configure())
+        self.succeed(self.make())
+        self.template("CMakeLists.txt", '"daemon.socket daemon.socket.in"',
+                      '"daemon.socket daemon.socket.in" "second.socket daemon.socket.in"')
+        self.succeed(self.make())
+        self.assertEqual(self.read("build", "daemon.socket"), self.read("build", "second.socket"))
+
+    def fail(self, result, why):
+        self.assertNotEqual(0, result.returncode)
+        self.assertIn(why, " ".join((result.stdout + result.stderr).split()))
+
     def test_what_is_wrong_in_the_project(self):
-        result = self.configure("-DMORE_DEFINES=unused=1")
-        self.assertIn("no template has @unused@", " ".join(result.stderr.split()))
-        self.assertNotEqual(0, result.returncode)
+        self.succeed(self.configure("-DMORE_DEFINES=unused=1"))
+        self.fail(self.make(), "there is no @unused@ in the units")
+        self.succeed(self.configure("-DMORE_DEFINES="))
+        self.succeed(self.make())
         os.unlink(os.path.join(self.source, "other.service.in"))
-        result = self.configure("-DMORE_DEFINES=")
-        self.assertIn("there is no", result.stderr)
-        self.assertNotEqual(0, result.returncode)
+        self.fail(self.make(), "other.service.in")
+        self.template("CMakeLists.txt", "daemon.socket daemon.socket.in", "daemon.socket")
+        self.fail(self.configure(), "daemon.socket has no BASE")
 
 
 @unittest.skipUnless(shutil.which("make"), "no make")

@@ -333,6 +333,61 @@ class Output(unit_tests.TestCase):
                            "rule again\n  command = touch $out # again\n  depfile = unit.d\n"
                            f"build {self.out}: again\n")
 
+class Lists(unit_tests.TestCase):
+    """Many units in one run: each as by a run of its own."""
+
+    def setUp(self):
+        super().setUp()
+        self.base = self.put("base.in", "[Unit]\na=@x@\n[Service]\nRestart=no\n")
+        self.extra = self.put("an extra.in", "[Service]\nRestart=@y@\n")
+
+    def list(self, *units, text=None):
+        self.path_of_list = self.put("list", "".join(
+            "\t".join([self.path(unit[0]), *unit[1:]]) + "\n" for unit in units)
+            if text is None else text)
+        return f"--list={self.path_of_list}"
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as f:
+            return f.read()
+
+    def test_units(self):
+        options = ["--override", "-Dx=1", "-Dy=always"]
+        self.assertEqual("", self.merged(*options, self.list(
+            ("a b.service", self.base, self.extra), ("b.service", self.base),
+            ("c.service", self.base, self.extra, self.extra))))
+        self.assertEqual("[Unit]\na=1\n\n[Service]\nRestart=always\n", self.read("a b.service"))
+        self.assertEqual("[Unit]\na=1\n\n[Service]\nRestart=no\n", self.read("b.service"))
+        self.assertEqual(self.read("a b.service"), self.read("c.service"))
+        self.merged(self.list(text=f"\n{self.path('d')}\t{self.base}"))
+        self.assertIn("a=@x@", self.read("d"))
+        self.merged(self.list(text=""))
+
+    def test_many(self):
+        """Each unit has the limits of a run of its own."""
+        big = self.put("big", "[Unit]\n" + "a=1\n" * 200000)
+        self.merged(self.list(*[(f"{i}.service", big) for i in range(25)]))
+        self.assertEqual(self.read("big"), self.read("24.service"))
+
+    def test_errors(self):
+        good, bad = ("good", self.base), ("bad", self.put("bad.in", "[Unit]\na=1\n[Bogus]\n"))
+        self.refused(1, f"{bad[1]}:3: unknown section", self.list(good, bad, ("behind", self.base)))
+        self.refused(1, "-D z=1: there is no @z@ in the units", "-Dx=1", "-Dz=1", self.list(good))
+        self.assertFalse(os.path.exists(self.path("good")))  # or make would not try it again
+        self.refused(1, f"{self.base}:2: @x@ has no value", "-Dz=1", self.list(good))
+        self.refused(1, "cannot write", self.list(("absent/unit", self.base)))
+        for text, why in (("\na\n", "2: no BASE is named"), ("a\t\tb\n", "1: a path is empty"),
+                          ("\ta\n", "1: a path is empty"), ("a\tb\t", "1: a path is empty"),
+                          ("a\0b\tc", "1: it holds a NUL byte"),
+                          ("a\tb\nc\tb\na\tb\n", "3: this file is in the list already")):
+            option = self.list(text=text)
+            self.refused(1, f"{self.path_of_list}:{why}", option)
+        self.refused(1, "No such file", "--list", self.path("nowhere"))
+        for options in (["-oX"], ["--depfile=x", "-oX"], [self.base]):
+            self.refused(2, "--list stands alone", self.list(good), *options)
+        self.refused(2, "exclude each other", "--lint", self.list(good))
+
+
 class Input(unit_tests.TestCase):
     def test_no_regular_file(self):
         os.mkfifo(self.path("fifo"))
