@@ -178,16 +178,19 @@ class Lint(unit_tests.TestCase):
         self.replace("modular.socket", "ListenStream=%t/daemons/modular-sock",
                      "ListenDatagram=%t/daemons/proxy-sock\nListenMessageQueue=/q")
         self.add("proxy.socket", "Socket", "ListenFIFO=/q")
-        self.check(("same-path", "proxy.socket", "ListenStream=%t/daemons/proxy-sock",
-                    "is also of modular.socket"))
+        expected = ("same-path", "proxy.socket", "ListenStream=%t/daemons/proxy-sock",
+                    "is also of modular.socket")
+        self.check(expected)
+        self.add("proxy.socket", "Socket", "ListenMessageQueue=/q")
+        self.check(("same-path", "proxy.socket", "ListenMessageQueue=/q", "modular.socket"),
+                   expected)
 
     def test_paths_with_specifiers(self):
         self.add("modular.socket", "Socket", "ListenStream=%S/x%%/%p")
         self.add("proxy.socket", "Socket", "ListenStream=/var/lib/x%%/modular")
         self.add("proxy-tcp.socket", "Socket", "ListenStream=%E/worker-1")
         self.replace("proxy.service", "Also=proxy-admin", "Also=proxy-tcp.socket proxy-admin")
-        self.units["worker@.socket"] = "[Socket]\nListenStream=%E/worker-%i\nRemoveOnStop=1\n"
-        self.units["worker@1.socket"] = self.units["worker@.socket"]
+        self.units["worker@1.socket"] = "[Socket]\nListenStream=%E/worker-%i\nRemoveOnStop=1\n"
         found = self.lint()
         self.assertEqual([("also-remote", "proxy.service"), ("remove-on-stop", "proxy-tcp.socket"),
                           ("same-path", "proxy.socket"), ("same-path", "worker@1.socket")],
@@ -327,6 +330,16 @@ class Lint(unit_tests.TestCase):
         found = [f for f in report["findings"] if f["code"] not in ("remove-on-stop", "inferred")]
         self.assertEqual([], found)
 
+    def test_missing_units_of_all_keys(self):
+        """Those that want a unit to be there, and not those that do not mind."""
+        keys = ("BindsTo", "OnFailure", "OnSuccess", "PartOf", "Requires", "Requisite", "Upholds",
+                "Wants")
+        order = "After=absent.service\nBefore=other.service\nConflicts=absent.service\n"
+        self.units["all.target"] = "[Unit]\n" + order + "".join(
+            f"{key}=absent.service\n" for key in keys)
+        self.check(*(("missing-unit", "all.target", f"{key}=absent.service", "absent")
+                     for key in keys))
+
     def test_missing_install_target(self):
         self.replace("modular.service", "multi-user.target", "multiuser.target")
         self.check(("missing-unit", "modular.service", "WantedBy=multiuser.target",
@@ -335,10 +348,14 @@ class Lint(unit_tests.TestCase):
     def test_requires_without_order(self):
         self.replace("proxy-tls.socket", "After=proxy.socket\n", "")
         self.add("modular.service", "Unit", "Requires=worker@4.service")
-        self.check(("requires-order", "modular.service", "Requires=worker@4.service",
+        self.add("modular.service", "Unit", "Requisite=worker@5.service\nWants=worker@6.service")
+        self.check(("requires-order", "modular.service", "Requisite=worker@5.service",
+                    "both start at once"),
+                   ("requires-order", "modular.service", "Requires=worker@4.service",
                     "both start at once"),
                    ("requires-order", "proxy-tls.socket", "Requires=proxy.socket", "proxy.socket"))
         self.add("modular.service", "Unit", "Before=worker@4.service")
+        self.add("modular.service", "Unit", "After=worker@5.service")
         self.add("proxy.socket", "Unit", "Before=proxy-tls.socket")
         self.check()
         # It is the template that orders itself.
@@ -399,6 +416,24 @@ class Lint(unit_tests.TestCase):
                    ("requires-order", "modular.service", "Requires=sysinit.target",
                     "sysinit.target"),
                    ("inferred", "proxy.socket", "Before=proxy.service", "proxy.service"))
+
+    def test_inferred_of_each_type(self):
+        for name, body, keys in (
+                ("x.target", "", ("Before=shutdown.target", "Conflicts=shutdown.target")),
+                ("x.slice", "", ("Before=shutdown.target", "Conflicts=shutdown.target")),
+                ("x.path", "[Path]\nPathExists=/x\nUnit=mono.service\n",
+                 ("Before=paths.target", "Before=mono.service", "After=sysinit.target")),
+                ("x.timer", "[Timer]\nOnBootSec=1\nUnit=mono.service\nUnit=proxy.service\n",
+                 ("Before=timers.target", "Before=mono.service", "Requires=sysinit.target")),
+                ("x.service", "[Service]\nExecStart=/bin/true\n", ("After=basic.target",)),
+                ("x.socket", "[Socket]\nListenStream=1\nService=proxy.service\n"
+                 "Service=mono.service\n", ("Before=mono.service", "After=sysinit.target"))):
+            text = "".join(f"{key}\n" for key in keys)
+            # What follows is of others: the first Unit= counts, and the last Service=.
+            text += "Before=other.target proxy.service\n"
+            self.units[name] = f"[Unit]\n{text}{body}"
+            self.check(*(("inferred", name, key, key) for key in keys))
+            del self.units[name]
 
     def test_syntax(self):
         self.add("modular.service", "Service", "no assignment")

@@ -134,6 +134,7 @@ class Merge(unit_tests.TestCase):
         # Kinds of one list are reset together; equal names elsewhere are something else.
         check("[Unit]\nX=1\nConditionHost=\nConditionHost=b\n",
               "[Unit]\nConditionPathExists=/a\nX=1", "[Unit]\nConditionHost=\nConditionHost=b")
+        check("[Unit]\nAssertHost=\n", "[Unit]\nAssertUser=a", "[Unit]\nAssertHost=")
         check("[Socket]\nListenFIFO=\n", "[Socket]\nListenStream=/a", "[Socket]\nListenFIFO=")
         check("[Timer]\nOnClockChange=yes\nOnBootSec=\n",
               "[Timer]\nOnCalendar=daily\nOnClockChange=yes", "[Timer]\nOnBootSec=")
@@ -188,7 +189,7 @@ class Merge(unit_tests.TestCase):
         check("[Unit]\nAfter=a b\nAfter=c a\nWants=a\n", "[Unit]\nAfter=a b\nAfter=b",
               "[Unit]\nAfter=b  a\nAfter=c a\nWants=a")
         check("[Unit]\nAfter=a\nAfter=\nAfter=a\n", "[Unit]\nAfter=a\nAfter=a",
-              "[Unit]\nAfter=\nAfter=a")
+              "[Unit]\nAfter=\nAfter=a\nAfter=a")
         check("[Unit]\nDocumentation=\"a\nDocumentation=\"a\n", "[Unit]\nDocumentation=\"a",
               "[Unit]\nDocumentation=\"a")
         check("[Service]\nTimeoutSec=9\nTimeoutStopSec=1\n",
