@@ -44,7 +44,7 @@ static int add_output(struct reader *reader, const char *output, size_t number)
 /* Takes a line, which is cut up. */
 static int take_line(struct reader *reader, char *line, size_t number)
 {
-	char **fields = &reader->list.fields[reader->field_count], *field;
+	char **fields = reader->list.fields + reader->field_count, *field;
 	size_t count = 0;
 
 	while ((field = strsep(&line, "\t"))) {
