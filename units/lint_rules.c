@@ -298,7 +298,7 @@ static int check_remove_on_stop(struct lint *lint, const struct lint_unit *unit)
 			return 0;
 		return lint_report(lint, unit, address->line,
 				   "%s=%s without RemoveOnStop=yes: the file stays, and clients "
-				   "take it for a service that hangs",
+				   "take it for a service that does not answer",
 				   address->kind, address->path);
 	}
 	return 0;
