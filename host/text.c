@@ -8,12 +8,8 @@
 #include <string.h>
 #include <wchar.h>
 
-/*
- * Decodes one UTF-8 character at `p`. Returns its length and sets *ret_code, or 0 for a byte that
- * starts no valid character (truncated, overlong, surrogate or beyond U+10FFFF). Not mbrtowc():
- * the locale may be C while guests are named in UTF-8 all the same.
- */
-static int utf8_decode(const unsigned char *p, uint32_t *ret_code)
+/* Not mbrtowc(): the locale may be C while guests are named in UTF-8 all the same. */
+int text_decode(const unsigned char *p, uint32_t *ret_code)
 {
 	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
 	uint32_t code;
@@ -62,7 +58,7 @@ char *text_clean(const char *text)
 		return NULL;
 	while (*p) {
 		uint32_t code;
-		int length = utf8_decode(p, &code);
+		int length = text_decode(p, &code);
 
 		if (!length || (length == 1 && steers_terminal(code))) {
 			out += sprintf(out, "\\x%02x", *p);
@@ -97,7 +93,7 @@ size_t text_fit(const char *clean, int columns, int *ret_width)
 
 	while (*p) {
 		uint32_t code;
-		int length = utf8_decode(p, &code);
+		int length = text_decode(p, &code);
 		int step = length ? code_width(code) : 1;
 
 		if (width + step > columns)
@@ -176,7 +172,7 @@ static enum quoting needed_quoting(const unsigned char *p, int *ret_length)
 				       "0123456789_-.,/:=+@%";
 	uint32_t code;
 
-	*ret_length = utf8_decode(p, &code);
+	*ret_length = text_decode(p, &code);
 	if (*ret_length == 0 || steers_terminal(code)) {
 		*ret_length = 1;
 		return QUOTING_ESCAPED;

@@ -5,8 +5,16 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "host/cleanup.h"
+
+/*
+ * Decodes one UTF-8 character at `p`, of text that ends with NUL. Returns its length and sets
+ * *ret_code, or 0 for a byte that starts no valid character (truncated, overlong, surrogate or
+ * beyond U+10FFFF).
+ */
+int text_decode(const unsigned char *p, uint32_t *ret_code) must_check;
 
 /*
  * A copy of `text` in which everything that could steer a terminal is shown instead of sent:

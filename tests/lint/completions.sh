@@ -67,4 +67,12 @@ expect kvm_stat x '=>' ''
 expect kvm-modprobe --dr '=>' --dry-run
 expect kvm-modprobe --check vhost '=>' vhost_net vhost_vsock
 expect kvm-modprobe --sysroot _kvm '=>' ''
+# shellcheck source=packaging/completions/systemd-unit-merge.bash
+. ./systemd-unit-merge.bash
+expect systemd-unit-merge --str '=>' --strict-sections
+expect systemd-unit-merge --lint --ext '=>' --external
+expect systemd-unit-merge --list '=' _systemd-u '=>' _systemd-unit-merge
+expect systemd-unit-merge _systemd-u '=>' _systemd-unit-merge
+expect systemd-unit-merge --depfile '=' _systemd-u '=>' _systemd-unit-merge
+expect systemd-unit-merge -D '' '=>' ''
 finish

@@ -72,4 +72,5 @@ check_program kvm-check
 check_program kvm-device
 check_program kvm-modprobe
 check_program kvm_stat
+check_program systemd-unit-merge
 finish

@@ -72,7 +72,8 @@ class Scenarios:
         self.root.do("install", "libvirt-daemon-kvm", "qemu-kvm-rpm-macros")
         self.expect(LIBVIRT, QEMU_KVM, KVM_STAT, MACROS, edited={GROUP})
         assert "kvm:x:36:" in self.root.read(GROUP), "no group kvm"
-        for program in ("kvm-check", "kvm-device", "kvm-modprobe", "kvm_stat"):
+        for program in ("kvm-check", "kvm-device", "kvm-modprobe", "kvm_stat",
+                        "systemd-unit-merge"):
             version = self.root.run(program, "--version")
             assert version == f"{program} from qemu-kvm-tools 2.0.0\n", version
         assert self.root.run("qemu-kvm", "--version") == "stand-in\n", "the emulator was not run"
