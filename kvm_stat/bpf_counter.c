@@ -27,7 +27,7 @@
 struct bpf_counter {
 	struct count *skeleton;
 	size_t count;         /* of events */
-	int *fds;             /* for each event the perf event, then the link, or -1 */
+	int *links;           /* for each event, or -1 */
 	uint64_t *cpu_totals; /* room for one event's values on all possible CPUs */
 	int cpus;             /* possible */
 };
@@ -89,27 +89,25 @@ static int open_tracepoint(uint64_t id, int cpus)
 }
 
 /*
- * Attaches the program to one event. The perf event only leads to the tracepoint: the program runs
- * on every CPU while it exists. It is switched off again, so that it counts nothing itself.
+ * Attaches the program to one event. The perf event only leads to the tracepoint, and the link keeps
+ * it: the program runs on every CPU. The event is switched off again, so that it counts nothing.
  */
 static int attach(struct bpf_counter *counter, size_t index, uint64_t id)
 {
 	DECLARE_LIBBPF_OPTS(bpf_perf_event_opts, options, .bpf_cookie = index);
-	int *fds = &counter->fds[index * 2];
+	cleanup_close int event = open_tracepoint(id, counter->cpus);
 	struct bpf_link *link;
 
-	fds[0] = open_tracepoint(id, counter->cpus);
-	if (fds[0] < 0)
-		return fds[0];
-	link = bpf_program__attach_perf_event_opts(counter->skeleton->progs.count, fds[0],
-						   &options);
+	if (event < 0)
+		return event;
+	link = bpf_program__attach_perf_event_opts(counter->skeleton->progs.count, event, &options);
 	if (!link)
 		return -errno;
-	fds[1] = bpf_link__fd(link);
-	/* The descriptors are closed in the background, which libbpf cannot. */
+	counter->links[index] = bpf_link__fd(link);
+	/* The descriptor is closed in the background, which libbpf cannot. */
 	bpf_link__disconnect(link);
 	bpf_link__destroy(link);
-	return ioctl(fds[0], PERF_EVENT_IOC_DISABLE, 0) < 0 ? -errno : 0;
+	return ioctl(event, PERF_EVENT_IOC_DISABLE, 0) < 0 ? -errno : 0;
 }
 
 static struct bpf_counter *new_counter(size_t count)
@@ -121,14 +119,14 @@ static struct bpf_counter *new_counter(size_t count)
 		return NULL;
 	counter->count = count;
 	counter->cpus = libbpf_num_possible_cpus();
-	counter->fds = calloc(count ? count * 2 : 1, sizeof(*counter->fds));
-	for (i = 0; counter->fds && i < count * 2; i++)
-		counter->fds[i] = -1;
+	counter->links = calloc(count + 1, sizeof(*counter->links));
+	for (i = 0; counter->links && i < count; i++)
+		counter->links[i] = -1;
 	counter->cpu_totals = counter->cpus > 0
 				      ? calloc((size_t)counter->cpus, sizeof(*counter->cpu_totals))
 				      : NULL;
 	counter->skeleton = count__open();
-	if (counter->fds && counter->cpu_totals && counter->skeleton)
+	if (counter->links && counter->cpu_totals && counter->skeleton)
 		return counter;
 	bpf_counter_close(counter);
 	return NULL;
@@ -310,14 +308,14 @@ void bpf_counter_close(struct bpf_counter *counter)
 
 	if (!counter)
 		return;
-	for (i = 0; counter->fds && i < counter->count * 2; i++) {
-		if (counter->fds[i] >= 0)
-			counter->fds[open++] = counter->fds[i];
+	for (i = 0; counter->links && i < counter->count; i++) {
+		if (counter->links[i] >= 0)
+			counter->links[open++] = counter->links[i];
 	}
 	if (open)
-		fd_reaper_close(counter->fds, open);
+		fd_reaper_close(counter->links, open);
 	count__destroy(counter->skeleton);
 	free(counter->cpu_totals);
-	free(counter->fds);
+	free(counter->links);
 	free(counter);
 }

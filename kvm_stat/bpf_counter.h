@@ -2,7 +2,7 @@
 /*
  * Tracepoints counted by a program in the kernel (bpf/count.bpf.c), which the kernel's BPF verifier
  * has accepted: for each thread apart, with what their fields say, and how long guests are stopped.
- * Costs a handful of descriptors for each tracepoint, whatever the number of CPUs and threads.
+ * Costs one descriptor for each tracepoint, whatever the number of CPUs and threads.
  */
 #pragma once
 
