@@ -181,3 +181,25 @@ int guest_threads(const struct host_root *root, pid_t pid, pid_t **ret_tids, siz
 	*ret_count = count;
 	return 0;
 }
+
+int guest_thread_cpu(const struct host_root *root, pid_t pid, pid_t tid, unsigned int *ret_cpu)
+{
+	char path[64], buf[1024], *field, *rest;
+	uint64_t cpu;
+	ssize_t length;
+	int i;
+
+	snprintf(path, sizeof(path), "proc/%d/task/%d/stat", (int)pid, (int)tid);
+	length = host_read(root, path, buf, sizeof(buf));
+	if (length < 0)
+		return (int)length;
+	/* The second field, the name, may hold anything; the last ')' ends it. */
+	rest = strrchr(buf, ')');
+	for (i = 2, field = NULL; rest && i < 39; i++)
+		field = strsep(&rest, " ");
+	field = rest ? strsep(&rest, " ") : NULL;
+	if (!field || number_parse_u64(field, 0, UINT32_MAX, &cpu) < 0)
+		return -EBADMSG;
+	*ret_cpu = (unsigned int)cpu;
+	return 0;
+}

@@ -33,3 +33,10 @@ pid_t guest_process_of_thread(const struct host_root *root, pid_t tid) must_chec
  */
 int guest_threads(const struct host_root *root, pid_t pid, pid_t **ret_tids,
 		  size_t *ret_count) must_check;
+
+/*
+ * Finds the CPU that a thread last ran on, from its stat file (field 39, see proc_pid_stat(5)).
+ * Returns 0 or -errno (-ENOENT or -ESRCH: the thread is gone).
+ */
+int guest_thread_cpu(const struct host_root *root, pid_t pid, pid_t tid,
+		     unsigned int *ret_cpu) must_check;

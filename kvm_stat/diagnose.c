@@ -116,6 +116,11 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 			error->wanted);
 	if (error->step == SOURCE_STEP_COUNT)
 		return explain_counting(root, error);
+	if (error->step == SOURCE_STEP_CAN)
+		return line("%s tell neither vCPUs nor times apart: that takes tracepoints counted "
+			    "via BPF",
+			    kind == SOURCE_DEBUGFS ? "debugfs statistics"
+						   : "tracepoints counted via perf");
 	if (error->error == -ENODEV || error->error == -ENOENT)
 		return explain_missing(kind, error->error);
 	if (is_refusal(error->error))

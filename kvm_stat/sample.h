@@ -26,6 +26,8 @@ struct sample_thread {
 	pid_t tid;
 	bool is_vcpu;
 	unsigned int vcpu; /* its number, as the guest's APIC or the VMM gave it */
+	bool has_cpu;
+	unsigned int cpu; /* of the host, that it ran on last */
 };
 
 /*

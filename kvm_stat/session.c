@@ -336,22 +336,6 @@ static int apply_selection(struct session *session, const struct selection *sele
 	return r;
 }
 
-int session_select_pid(struct session *session, pid_t pid)
-{
-	struct selection selection = session->selection;
-
-	selection.pid = pid;
-	return apply_selection(session, &selection);
-}
-
-int session_select_children(struct session *session, bool children)
-{
-	struct selection selection = session->selection;
-
-	selection.children = children;
-	return apply_selection(session, &selection);
-}
-
 /* The health of all sources together. */
 static struct source_health count_fields(const struct session *session)
 {
@@ -374,30 +358,28 @@ bool session_is_unreadable(const struct session *session)
 	return sum.fields && sum.unreadable == sum.fields;
 }
 
-int session_select_by_guest(struct session *session, const char *name)
+int session_select(struct session *session, const struct selection *wanted)
 {
-	struct selection selection = session->selection;
-	char *copy = name ? strdup(name) : NULL;
+	struct selection selection = *wanted, before = session->selection;
+	char *only = wanted->only ? strdup(wanted->only) : NULL;
 	int r;
 
-	if (name && !copy)
+	if (wanted->only && !only)
 		return -ENOMEM;
-	selection.by = copy ? BY_GUEST : BY_FIELD;
-	selection.only = copy;
+	selection.filter = session->filter;
+	selection.only = only;
 	r = apply_selection(session, &selection);
-	if (r == 0 && copy && !count_fields(session).fields) {
-		message_warning("%s cannot be told by guest", copy);
-		selection.by = session->only ? BY_GUEST : BY_FIELD;
-		selection.only = session->only;
-		r = apply_selection(session, &selection);
+	if (r == 0 && only && !count_fields(session).fields) {
+		message_warning("%s cannot be told apart like that", only);
+		r = apply_selection(session, &before);
 		r = r < 0 ? r : -ENOENT;
 	}
 	if (r < 0) {
-		free(copy);
+		free(only);
 		return r;
 	}
 	free(session->only);
-	session->only = copy;
+	session->only = only;
 	return 0;
 }
 

@@ -45,17 +45,12 @@ int session_sample(struct session *session) must_check;
 void session_reset(struct session *session);
 
 /*
- * Changes what is counted, which starts all totals from 0. Should it fail (a message says why),
- * the selection before is in force again, or session_sample() fails. Return 0 or -errno.
+ * Changes what is counted to `wanted`, whose filter is ignored and whose `only` is copied; all totals
+ * start from 0. Should it fail (a message says why), the selection before is in force again, or
+ * session_sample() fails. Returns 0 or -errno: -ENOENT when no source has the field `only` for such
+ * rows.
  */
-int session_select_pid(struct session *session, pid_t pid) must_check;
-int session_select_children(struct session *session, bool children) must_check;
-
-/*
- * NULL: back to one row for each field; else one row for each guest, of the field `name`. -ENOENT:
- * no source can tell that field by guest.
- */
-int session_select_by_guest(struct session *session, const char *name) must_check;
+int session_select(struct session *session, const struct selection *wanted) must_check;
 
 /*
  * Sets the fields to show from a regular expression; "" removes the filter. Returns 0; -EINVAL for

@@ -19,6 +19,7 @@ enum source_kind {
 struct selection {
 	const struct field_filter *filter; /* NULL: every field */
 	pid_t pid;                         /* 0: all guests; else the process of one */
+	pid_t tid;                         /* not 0: only this thread of it */
 	bool children;                     /* also the exit reasons below their tracepoints */
 	enum selection_by {
 		BY_FIELD, /* one row for each field */
@@ -40,6 +41,7 @@ struct selection {
 struct source_error {
 	int error; /* negative errno */
 	enum source_step {
+		SOURCE_STEP_CAN,   /* nothing: this source has no such rows */
 		SOURCE_STEP_FIND,  /* the file system or its directory */
 		SOURCE_STEP_READ,  /* the files in it */
 		SOURCE_STEP_COUNT, /* perf_event_open(2) and its ioctls */

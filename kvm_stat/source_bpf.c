@@ -583,6 +583,9 @@ static struct owner *find_owner(struct bpf_source *bpf, pid_t tgid, pid_t tid)
 		owner->is_guest = owner->alive && runs_vm(bpf, tgid);
 	} else if (is_crowded(bpf) || bpf->selection.by == BY_VCPU) {
 		owner->alive = thread_exists(bpf, tgid, tid);
+		owner->thread.has_cpu = bpf->selection.by == BY_VCPU &&
+					guest_thread_cpu(bpf->root, tgid, tid,
+							 &owner->thread.cpu) == 0;
 	}
 	return owner;
 }
@@ -622,7 +625,8 @@ static int find_owners(struct bpf_source *bpf, const struct count_key *key, pid_
 			return -ENOMEM;
 		*ret_alive = process->alive && thread->alive;
 	}
-	if (bpf->selection.pid && bpf->selection.pid != tgid)
+	if ((bpf->selection.pid && bpf->selection.pid != tgid) ||
+	    (bpf->selection.tid && bpf->selection.tid != tid))
 		return 0;
 	if (bpf->selection.by == BY_FIELD)
 		return 1;

@@ -248,9 +248,9 @@ static int debugfs_select(struct source *source, const struct selection *selecti
 	struct debugfs_source *debugfs = self(source);
 	struct stat st;
 
-	/* debugfs has no counters of single vCPUs. */
-	if (selection->by == BY_VCPU) {
-		*ret_error = (struct source_error){.error = -EOPNOTSUPP, .step = SOURCE_STEP_COUNT};
+	/* debugfs has no counters of single vCPUs, and no times. */
+	if (selection->by == BY_VCPU || selection->tid || selection->latency) {
+		*ret_error = (struct source_error){.error = -EOPNOTSUPP, .step = SOURCE_STEP_CAN};
 		return -EOPNOTSUPP;
 	}
 	if (fstat(debugfs->kvm_fd, &st) < 0 || st.st_nlink == 0) {

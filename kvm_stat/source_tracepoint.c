@@ -311,10 +311,16 @@ static int tracepoint_select(struct source *source, const struct selection *sele
 	tp->filter = selection->filter;
 	tp->fixed_rows = selection->fixed_rows;
 	tp->by_guest = selection->by == BY_GUEST;
+	*ret_error = (struct source_error){.step = SOURCE_STEP_COUNT};
 	/* The tracepoint ids of another host's tree mean nothing to this kernel. */
-	if (!tp->root->real || selection->by == BY_VCPU)
+	if (!tp->root->real)
 		r = -EOPNOTSUPP;
-	*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_COUNT};
+	/* perf counts by thread, but not for several rows, and takes no times. */
+	if (r == 0 && (selection->by == BY_VCPU || selection->tid || selection->latency)) {
+		r = -EOPNOTSUPP;
+		ret_error->step = SOURCE_STEP_CAN;
+	}
+	ret_error->error = r;
 	for (i = 0; i < tp->events.count && r == 0; i++) {
 		r = select_event(tp, &tp->events.list[i], selection);
 		if (r < 0)

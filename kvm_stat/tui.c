@@ -122,7 +122,9 @@ static void prepare_model(struct loop *loop, int height)
 	model->pid = session->selection.pid;
 	model->guest_name = loop->tui.guest_name;
 	model->pattern = field_filter_pattern(session->filter);
-	model->by_guest = session->only;
+	model->tid = session->selection.tid;
+	model->only = session->only;
+	model->exits = &loop->tui.exits;
 	model->unreadable = session_is_unreadable(session);
 	model->utf8 = screen_utf8();
 	model->first = view_first_row(model, height);

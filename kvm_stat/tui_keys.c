@@ -16,19 +16,26 @@
 
 static const struct rate *find_field(const struct tui *tui, const char *name)
 {
-	size_t row = view_rows_find(&tui->rows, name, NULL, 0);
+	size_t row = view_rows_find(&tui->rows, name, NULL, 0, 0);
 
 	return row == VIEW_NO_ROW ? NULL : tui->rows.list[row].rate;
 }
 
-/* The event that the guest view compares: the selected one, or all exits, or the busiest. */
-static const char *event_for_guests(const struct tui *tui)
+/*
+ * The event that guests or vCPUs are compared by: the selected one, the one before, all exits, or
+ * the busiest.
+ */
+static const char *event_to_compare(const struct tui *tui)
 {
 	const struct rates *rates = &tui->session->rates;
 	size_t i;
 
+	if (tui->session->only)
+		return tui->session->only;
 	if (tui->model.selected < tui->rows.count)
 		return tui->rows.list[tui->model.selected].rate->name;
+	if (tui->model.kind == VIEW_EXITS)
+		return tui->event ? tui->event : "kvm_exit";
 	for (i = 0; i < rates->count; i++)
 		if (strcmp(rates->rows[i].name, "exits") == 0)
 			return "exits";
@@ -39,21 +46,66 @@ static const char *event_for_guests(const struct tui *tui)
 	return rates->count ? rates->rows[0].name : NULL;
 }
 
-static void key_by_guest(struct tui *tui)
+/* Shows guests or vCPUs of an event, or goes back to the events. */
+static void compare(struct tui *tui, enum view_kind kind)
 {
-	const char *event = tui->session->only ? NULL : event_for_guests(tui);
-	/* The session frees its names meanwhile, hence the copy. */
-	cleanup_free char *name = event ? strdup(event) : NULL;
-	int r;
+	bool back = tui->model.kind == kind;
+	const char *event = back ? NULL : event_to_compare(tui);
+	pid_t pid = tui->session->selection.pid;
 
-	if (!tui->session->only && !name) {
+	if (!back && !event) {
 		message_warning("there is no event yet to show by guest");
 		return;
 	}
-	r = session_select_by_guest(tui->session, name);
-	if (r == 0)
-		tui_select_row(tui, VIEW_NO_ROW);
-	tui_restart(tui, r);
+	(void)!tui_select_kind(tui, back ? VIEW_EVENTS : kind, event, pid, 0);
+}
+
+static void key_guests(struct tui *tui)
+{
+	compare(tui, VIEW_GUESTS);
+}
+
+static void key_vcpus(struct tui *tui)
+{
+	compare(tui, VIEW_VCPUS);
+}
+
+static void key_exits(struct tui *tui)
+{
+	enum view_kind kind = tui->model.kind == VIEW_EXITS ? VIEW_EVENTS : VIEW_EXITS;
+
+	(void)!tui_select_kind(tui, kind, NULL, tui->session->selection.pid, 0);
+}
+
+/* From guests to the vCPUs of one, from vCPUs to the exits of one. */
+static void key_down_into(struct tui *tui)
+{
+	const struct rate *rate = tui->model.selected < tui->rows.count
+					  ? tui->rows.list[tui->model.selected].rate
+					  : NULL;
+
+	if (!rate)
+		return;
+	if (tui->model.kind == VIEW_GUESTS &&
+	    tui_select_kind(tui, VIEW_VCPUS, tui->session->only, rate->guest, 0) == 0)
+		tui->drilled = true;
+	else if (tui->model.kind == VIEW_VCPUS)
+		(void)!tui_select_kind(tui, VIEW_EXITS, NULL, rate->guest, rate->thread.tid);
+}
+
+/* Back to where key_down_into() came from. */
+static void key_up_from(struct tui *tui)
+{
+	pid_t pid = tui->session->selection.pid;
+
+	if (tui->model.kind == VIEW_EXITS && tui->session->selection.tid && tui->event) {
+		(void)!tui_select_kind(tui, VIEW_VCPUS, tui->event, tui->drilled ? pid : 0, 0);
+	} else if (tui->model.kind == VIEW_VCPUS && tui->drilled) {
+		tui->drilled = false;
+		(void)!tui_select_kind(tui, VIEW_GUESTS, tui->session->only, 0, 0);
+	} else if (tui->model.kind != VIEW_EVENTS) {
+		(void)!tui_select_kind(tui, VIEW_EVENTS, NULL, pid, 0);
+	}
 }
 
 static void key_clear(struct tui *tui)
@@ -113,9 +165,10 @@ static void key_reset(struct tui *tui)
 
 static void key_children(struct tui *tui)
 {
-	bool children = !tui->session->selection.children;
+	struct selection selection = tui->session->selection;
 
-	tui_restart(tui, session_select_children(tui->session, children));
+	selection.children = !selection.children;
+	tui_restart(tui, session_select(tui->session, &selection));
 }
 
 static void move(struct tui *tui, ptrdiff_t rows)
@@ -181,8 +234,9 @@ static const struct key_binding {
 	void (*act)(struct tui *tui);
 	const char *label, *help;
 } bindings[] = {
-	{'b', key_by_guest, "b", "one row for each guest, of the selected event; again: back"},
+	{'b', key_guests, "b", "one row for each guest, of the selected event; again: back"},
 	{'c', key_clear, "c", "clear the regex filter and the guest"},
+	{'e', key_exits, "e", "how long exits take, by reason; again: back"},
 	{'f', key_fields, "f", "filter events by a regular expression"},
 	{'g', key_guest, "g, p", "show one guest, by name or pid"},
 	{'p', key_guest, NULL, NULL},
@@ -193,6 +247,7 @@ static const struct key_binding {
 	{'r', key_reset, "r", "reset: all totals start from 0"},
 	{'s', key_delay, "s",
 	 "set the time between refreshes (" TEXT(DELAY_MIN) " to " TEXT(DELAY_MAX) " seconds)"},
+	{'v', key_vcpus, "v", "one row for each vCPU, of the selected event; again: back"},
 	{'x', key_children, "x", "show exit reasons below their events; totals start from 0"},
 	{SCREEN_KEY_UP, key_up, "Up, Down", "select a row (also k and j)"},
 	{'k', key_up, NULL, NULL},
@@ -202,6 +257,9 @@ static const struct key_binding {
 	{SCREEN_KEY_PAGE_DOWN, key_page_down, NULL, NULL},
 	{SCREEN_KEY_HOME, key_home, "Home, End", "go to the first or the last row"},
 	{SCREEN_KEY_END, key_end, NULL, NULL},
+	{SCREEN_KEY_ENTER, key_down_into, "Enter",
+	 "go on to the guest's vCPUs, to the vCPU's exits"},
+	{SCREEN_KEY_BACKSPACE, key_up_from, "Backspace", "go back from there"},
 	{SCREEN_KEY_ESCAPE, key_unselect, "Esc", "select no row"},
 	{0, NULL, "other keys", "refresh at once"},
 };

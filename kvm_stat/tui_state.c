@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kvm_stat/tui_state.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ void tui_select_row(struct tui *tui, size_t row)
 	tui->row_name = rate ? strdup(rate->name) : NULL;
 	tui->row_parent = rate && rate->parent ? strdup(rate->parent) : NULL;
 	tui->row_guest = rate ? rate->guest : 0;
+	tui->row_tid = rate ? rate->thread.tid : 0;
 	tui->model.selected = tui->row_name ? row : VIEW_NO_ROW;
 }
 
@@ -36,14 +38,21 @@ void tui_select_row(struct tui *tui, size_t row)
 void tui_update_rows(struct tui *tui)
 {
 	const struct session *session = tui->session;
-	int r = view_rows_update(&tui->rows, &session->rates, tui->model.sort,
-				 session->selection.children);
+	int r;
 
+	if (tui->model.kind == VIEW_EXITS) {
+		r = exit_table_update(&tui->exits, &session->rates, EXIT_TOTAL);
+		r = r < 0 ? r : view_rows_update_exits(&tui->rows, &tui->exits);
+	} else {
+		r = view_rows_update(&tui->rows, &session->rates, tui->model.sort,
+				     session->selection.children);
+	}
 	if (r < 0)
 		fail(tui, r);
-	tui->model.selected = tui->row_name ? view_rows_find(&tui->rows, tui->row_name,
-							     tui->row_parent, tui->row_guest)
-					    : VIEW_NO_ROW;
+	tui->model.selected = tui->row_name
+				      ? view_rows_find(&tui->rows, tui->row_name, tui->row_parent,
+						       tui->row_guest, tui->row_tid)
+				      : VIEW_NO_ROW;
 }
 
 /* Keeps the selected guest's name, by which it is found again under another pid. */
@@ -121,13 +130,48 @@ void tui_restart(struct tui *tui, int result)
 
 void tui_select_pid(struct tui *tui, pid_t pid)
 {
-	int r = session_select_pid(tui->session, pid);
+	struct selection selection = tui->session->selection;
+	int r;
 
+	selection.pid = pid;
+	selection.tid = 0;
+	r = session_select(tui->session, &selection);
+	tui->drilled = false;
 	if (r == 0) {
 		forget_guest_name(tui);
 		keep_guest_name(tui);
 	}
 	tui_restart(tui, r);
+}
+
+int tui_select_kind(struct tui *tui, enum view_kind kind, const char *only, pid_t pid, pid_t tid)
+{
+	struct selection selection = tui->session->selection;
+	/* The session frees its own names meanwhile. */
+	char *event = only ? strdup(only) : NULL;
+	int r;
+
+	if (only && !event)
+		return -ENOMEM;
+	selection.by = kind == VIEW_GUESTS ? BY_GUEST : kind == VIEW_VCPUS ? BY_VCPU : BY_FIELD;
+	selection.only = event;
+	selection.latency = kind == VIEW_EXITS;
+	selection.pid = pid;
+	selection.tid = tid;
+	r = session_select(tui->session, &selection);
+	if (r == 0) {
+		tui->model.kind = kind;
+		tui_select_row(tui, VIEW_NO_ROW);
+		forget_guest_name(tui);
+		keep_guest_name(tui);
+	}
+	if (r == 0 && event) {
+		free(tui->event);
+		tui->event = take_ptr(event);
+	}
+	free(event);
+	tui_restart(tui, r);
+	return r;
 }
 
 void tui_check_guest(struct tui *tui)
@@ -174,6 +218,8 @@ void tui_done(struct tui *tui)
 	forget_guest_name(tui);
 	free(take_ptr(tui->row_name));
 	free(take_ptr(tui->row_parent));
+	free(take_ptr(tui->event));
+	exit_table_done(&tui->exits);
 	prompt_done(&tui->prompt);
 	view_rows_done(&tui->rows);
 }

@@ -26,7 +26,10 @@ struct tui {
 	struct view_rows rows;
 	char *guest_name, *guest_raw_name; /* of the selected guest, which may be gone */
 	char *row_name, *row_parent;       /* the selected row, by what identifies it */
-	pid_t row_guest;
+	pid_t row_guest, row_tid;
+	char *event;  /* what guests or vCPUs were shown of last */
+	bool drilled; /* the guest was selected by going down from the guests */
+	struct exit_table exits;
 	bool quit;
 	int failure; /* -errno that ends the program */
 };
@@ -55,6 +58,12 @@ void tui_check_guest(struct tui *tui);
 
 /* Shows the guest of process `pid` only, or all with 0. */
 void tui_select_pid(struct tui *tui, pid_t pid);
+
+/*
+ * Makes rows of another kind: of guests or vCPUs by the event `only`, and of `pid` and `tid` only
+ * unless they are 0. Returns 0 or -errno; a failure has told its reason.
+ */
+int tui_select_kind(struct tui *tui, enum view_kind kind, const char *only, pid_t pid, pid_t tid);
 
 /* Selects a row of the list, or none. The selection follows the row's name from then on. */
 void tui_select_row(struct tui *tui, size_t row);

@@ -24,15 +24,27 @@ struct lines {
 	int headline, info, columns, top;
 };
 
-/* Column widths, with the blank in front of each but the first; 0: left out. */
+#define COLUMNS_MAX 8
+
+/* A column of the list beside the first, the name. */
+struct column {
+	char title[32];
+	int width; /* at least, with the blank in front; 0: left out */
+	int worth; /* narrow screens leave the least worth out first */
+};
+
+/* The columns of the list, with the widths that the rows and the screen want. */
 struct columns {
-	int indent, name, total, percent, rate;
+	const char *title; /* of the name column */
+	int indent, name;
+	size_t count;
+	struct column list[COLUMNS_MAX];
 };
 
 /* The texts of one line of the list; numbers are short, names are not. */
 struct cells {
 	const char *name;
-	char total[32], percent[32], rate[32];
+	char texts[COLUMNS_MAX][32];
 };
 
 void view_spans_start(struct view_spans *spans, int width, int height)
@@ -143,6 +155,19 @@ size_t view_first_row(const struct view_model *model, int height)
 	return first > count - page ? count - page : first;
 }
 
+static void format_count(char *out, size_t size, const struct rate *rate)
+{
+	if (rate->kind == FIELD_TIME)
+		format_time(out, size, (double)rate->total, "");
+	else
+		snprintf(out, size, "%" PRIu64, rate->total);
+}
+
+static void format_percent(char *out, size_t size, double share)
+{
+	snprintf(out, size, "%.1f", share * 100);
+}
+
 static void format_rate(char *out, size_t size, const struct view_model *model,
 			const struct rate *rate)
 {
@@ -159,32 +184,79 @@ static void format_rate(char *out, size_t size, const struct view_model *model,
 	}
 }
 
-static void format_cells(struct cells *cells, const struct view_model *model,
-			 const struct view_row *row, uint64_t sum)
+/* The columns that all lists of rates end with. */
+static void format_numbers(char (*texts)[32], const struct view_model *model,
+			   const struct view_row *row, uint64_t sum)
 {
 	const struct rate *rate = row->rate;
 	uint64_t whole = row->parent ? row->parent->total : sum;
 
-	if (rate->kind == FIELD_TIME)
-		format_time(cells->total, sizeof(cells->total), (double)rate->total, "");
-	else
-		snprintf(cells->total, sizeof(cells->total), "%" PRIu64, rate->total);
-	cells->percent[0] = '\0';
+	format_count(texts[0], sizeof(*texts), rate);
 	if (rate->kind == FIELD_EVENTS && whole)
-		snprintf(cells->percent, sizeof(cells->percent), "%.1f",
-			 (double)rate->total * 100 / (double)whole);
-	format_rate(cells->rate, sizeof(cells->rate), model, rate);
+		format_percent(texts[1], sizeof(*texts), (double)rate->total / (double)whole);
+	format_rate(texts[2], sizeof(*texts), model, rate);
+}
+
+static void format_thread(char (*texts)[32], const struct sample_thread *thread)
+{
+	if (thread->is_vcpu)
+		snprintf(texts[0], sizeof(*texts), "%u", thread->vcpu);
+	else
+		snprintf(texts[0], sizeof(*texts), "-");
+	snprintf(texts[1], sizeof(*texts), "%d", (int)thread->tid);
+	if (thread->has_cpu)
+		snprintf(texts[2], sizeof(*texts), "%u", thread->cpu);
+}
+
+static void format_exit(char (*texts)[32], const struct view_model *model,
+			const struct exit_row *row)
+{
+	const struct distribution *times = row->times;
+
+	snprintf(texts[0], sizeof(*texts), "%" PRIu64, times->count);
+	if (row->halted)
+		snprintf(texts[1], sizeof(*texts), "halted");
+	else if (model->exits->exits)
+		format_percent(texts[1], sizeof(*texts), row->time_share);
+	format_time(texts[2], sizeof(*texts), distribution_mean(times), "");
+	format_time(texts[3], sizeof(*texts), distribution_percentile(times, 0.5), "");
+	format_time(texts[4], sizeof(*texts), distribution_percentile(times, 0.99), "");
+	if (times->has_extremes)
+		format_time(texts[5], sizeof(*texts), (double)times->max, "");
+	format_rate(texts[6], sizeof(*texts), model, row->rate);
+}
+
+static void format_cells(struct cells *cells, const struct view_model *model,
+			 const struct view_row *row, uint64_t sum)
+{
+	*cells = (struct cells){.name = ""};
+	if (model->kind == VIEW_EXITS) {
+		format_exit(cells->texts, model, row->exit);
+	} else if (model->kind == VIEW_VCPUS) {
+		format_thread(cells->texts, &row->rate->thread);
+		format_numbers(cells->texts + 3, model, row, sum);
+	} else {
+		format_numbers(cells->texts, model, row, sum);
+	}
 }
 
 static void format_total(struct cells *cells, const struct view_model *model)
 {
+	size_t first = model->kind == VIEW_VCPUS ? 3 : 0;
 	double per_second;
 	uint64_t sum = rates_sum(model->rates, &per_second);
 
 	*cells = (struct cells){.name = "Total"};
-	snprintf(cells->total, sizeof(cells->total), "%" PRIu64, sum);
+	if (model->kind == VIEW_EXITS) {
+		cells->name = "Total without halts";
+		snprintf(cells->texts[0], sizeof(*cells->texts), "%" PRIu64, model->exits->exits);
+		format_time(cells->texts[1], sizeof(*cells->texts), (double)model->exits->time, "");
+		return;
+	}
+	snprintf(cells->texts[first], sizeof(*cells->texts), "%" PRIu64, sum);
 	if (nearbyint(per_second) > 0)
-		snprintf(cells->rate, sizeof(cells->rate), "%.0f", nearbyint(per_second));
+		snprintf(cells->texts[first + 2], sizeof(*cells->texts), "%.0f",
+			 nearbyint(per_second));
 }
 
 /* What stands in the name column. Returns clean text to be freed, or NULL without memory. */
@@ -195,7 +267,7 @@ static char *row_name(const struct view_model *model, const struct view_row *row
 	char *name = NULL;
 	int r;
 
-	if (model->by_guest) {
+	if (model->kind == VIEW_GUESTS || model->kind == VIEW_VCPUS) {
 		guest = model->guests ? guests_find_pid(model->guests, row->rate->guest) : NULL;
 		r = guest ? asprintf(&name, "%s", guest->name)
 			  : asprintf(&name, "pid %d", (int)row->rate->guest);
@@ -213,37 +285,121 @@ static void grow(int *width, int wanted)
 		*width = wanted;
 }
 
-/* Upstream's widths, more where a value needs it, less where the screen is narrow. */
-static struct columns fit_columns(const struct view_model *model, int width)
+/* The columns of each kind of list; upstream's widths where it has them. */
+static struct columns columns_of(const struct view_model *model)
 {
-	struct columns c = {.indent = 1, .name = NAME_WIDTH, .total = 11, .percent = 7, .rate = 9};
-	uint64_t sum = rates_sum(model->rates, NULL);
-	struct cells cells;
+	static const struct columns kinds[] = {
+		[VIEW_EVENTS] = {"Event",
+				 1,
+				 NAME_WIDTH,
+				 3,
+				 {{"Total", 11, 2}, {"%Total", 7, 1}, {"CurAvg/s", 9, 9}}},
+		[VIEW_GUESTS] = {"Guest Name",
+				 1,
+				 NAME_WIDTH,
+				 3,
+				 {{"Total", 11, 2}, {"%Total", 7, 1}, {"CurAvg/s", 9, 9}}},
+		[VIEW_VCPUS] = {"Guest Name",
+				1,
+				NAME_WIDTH - 16,
+				6,
+				{{"vCPU", 6, 8},
+				 {"TID", 9, 4},
+				 {"CPU", 5, 3},
+				 {"Total", 11, 2},
+				 {"%Total", 7, 1},
+				 {"CurAvg/s", 9, 9}}},
+		[VIEW_EXITS] = {"Exit reason",
+				1,
+				NAME_WIDTH - 14,
+				7,
+				{{"Count", 10, 4},
+				 {"%Time", 8, 7},
+				 {"Mean", 7, 8},
+				 {"p50", 7, 2},
+				 {"p99", 7, 6},
+				 {"Max", 7, 1},
+				 {"CurAvg/s", 9, 5}}},
+	};
+	struct columns columns = kinds[model->kind];
+	const char *mark = model->utf8 ? "\u25bc" : "*";
+	const char *sorted = model->kind == VIEW_EXITS        ? "%Time"
+			     : model->sort == VIEW_SORT_TOTAL ? "Total"
+							      : "CurAvg/s";
+	char title[32];
 	size_t i;
 
-	for (i = 0; i < model->rows->count; i++) {
-		cleanup_free char *name = row_name(model, &model->rows->list[i]);
-
-		format_cells(&cells, model, &model->rows->list[i], sum);
-		grow(&c.name, name ? text_width(name) : 0);
-		grow(&c.total, text_width(cells.total) + 1);
-		grow(&c.percent, text_width(cells.percent) + 1);
-		grow(&c.rate, text_width(cells.rate) + 1);
+	for (i = 0; i < columns.count; i++) {
+		if (strcmp(columns.list[i].title, sorted))
+			continue;
+		snprintf(title, sizeof(title), "%s%.20s", mark, columns.list[i].title);
+		memcpy(columns.list[i].title, title, sizeof(title));
 	}
-	format_total(&cells, model);
-	grow(&c.total, text_width(cells.total) + 1);
-	grow(&c.rate, text_width(cells.rate) + 1);
-	if (width < c.indent + NAME_WIDTH_MIN + c.total + c.percent + c.rate)
-		c.percent = 0;
-	if (width < c.indent + NAME_WIDTH_MIN + c.total + c.percent + c.rate)
-		c.total = 0;
-	if (width < c.indent + NAME_WIDTH_MIN + c.rate)
-		c.indent = 0;
-	if (width < 1 + c.rate)
-		c.rate = 0;
-	if (c.name > width - c.indent - c.total - c.percent - c.rate)
-		c.name = width - c.indent - c.total - c.percent - c.rate;
-	return c;
+	return columns;
+}
+
+static int columns_width(const struct columns *columns)
+{
+	int width = columns->indent + NAME_WIDTH_MIN;
+	size_t i;
+
+	for (i = 0; i < columns->count; i++)
+		width += columns->list[i].width;
+	return width;
+}
+
+/* The column that is left out next, or NULL when only one is left. */
+static struct column *least_column(struct columns *columns)
+{
+	struct column *least = NULL;
+	size_t i, shown = 0;
+
+	for (i = 0; i < columns->count; i++) {
+		struct column *column = &columns->list[i];
+
+		if (!column->width)
+			continue;
+		shown++;
+		if (!least || column->worth < least->worth)
+			least = column;
+	}
+	return shown > 1 ? least : NULL;
+}
+
+/* Gives every column the width it needs, and leaves out what a narrow screen has no room for. */
+static struct columns fit_columns(const struct view_model *model, int width)
+{
+	struct columns columns = columns_of(model);
+	uint64_t sum = rates_sum(model->rates, NULL);
+	struct column *least;
+	struct cells cells;
+	size_t i, j;
+
+	for (i = 0; i <= model->rows->count; i++) {
+		cleanup_free char *name = NULL;
+
+		if (i < model->rows->count) {
+			name = row_name(model, &model->rows->list[i]);
+			format_cells(&cells, model, &model->rows->list[i], sum);
+		} else {
+			format_total(&cells, model);
+		}
+		grow(&columns.name, name ? text_width(name) : 0);
+		for (j = 0; j < columns.count; j++)
+			grow(&columns.list[j].width, text_width(cells.texts[j]) + 1);
+	}
+	while (width < columns_width(&columns) && (least = least_column(&columns)))
+		least->width = 0;
+	if (width < columns_width(&columns))
+		columns.indent = 0;
+	for (i = 0; i < columns.count; i++) {
+		if (columns.list[i].width && width < 1 + columns.list[i].width)
+			columns.list[i].width = 0;
+	}
+	width -= columns_width(&columns) - NAME_WIDTH_MIN;
+	if (columns.name > width)
+		columns.name = width;
+	return columns;
 }
 
 /* Writes text as exactly `width` columns, at the left, "..." standing for what does not fit. */
@@ -271,15 +427,14 @@ static void put_cells(struct view_spans *spans, int row, const struct columns *c
 		      enum view_role role, const struct cells *cells)
 {
 	cleanup_free char *text = NULL;
-	size_t size;
+	size_t i, size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return;
 	write_left(f, cells->name, columns->name);
-	write_right(f, cells->total, columns->total);
-	write_right(f, cells->percent, columns->percent);
-	write_right(f, cells->rate, columns->rate);
+	for (i = 0; i < columns->count; i++)
+		write_right(f, cells->texts[i], columns->list[i].width);
 	if (fclose(f) == 0)
 		put_text(spans, row, columns->indent, spans->width, role, text);
 }
@@ -299,16 +454,21 @@ static void put_headline(struct view_spans *spans, int row, const struct view_mo
 {
 	cleanup_free char *name = cut_text(model->guest_name ? model->guest_name : "",
 					   GUEST_NAME_MAX);
-	cleanup_free char *text = NULL;
-	int limit = spans->width, r;
+	cleanup_free char *text = NULL, *thread = NULL;
+	int limit = spans->width, r = 0;
 
-	if (model->pid)
-		r = asprintf(&text,
-			     name && *name ? "kvm statistics - pid %d (%s)"
-					   : "kvm statistics - pid %d",
-			     (int)model->pid, name);
-	else
+	if (model->tid)
+		r = asprintf(&thread, ", thread %d", (int)model->tid);
+	if (r < 0)
+		thread = NULL;
+	if (!model->pid)
 		r = asprintf(&text, "kvm statistics - summary");
+	else if (name && *name)
+		r = asprintf(&text, "kvm statistics - pid %d (%s)%s", (int)model->pid, name,
+			     thread ? thread : "");
+	else
+		r = asprintf(&text, "kvm statistics - pid %d%s", (int)model->pid,
+			     thread ? thread : "");
 	if (r < 0) {
 		text = NULL;
 		return;
@@ -345,8 +505,8 @@ static void put_info(struct view_spans *spans, int row, const struct view_model 
 		put_text(spans, row, col, limit, VIEW_NOTICE, model->notice);
 		return;
 	}
-	if (model->by_guest) {
-		clean = text_clean(model->by_guest);
+	if (model->only) {
+		clean = text_clean(model->only);
 		if (clean && asprintf(&text, "event: %s", clean) >= 0)
 			col = put_text(spans, row, col, limit, VIEW_PLAIN, text) + 2;
 	}
@@ -361,16 +521,13 @@ static void put_info(struct view_spans *spans, int row, const struct view_model 
 	}
 }
 
-static void put_columns(struct view_spans *spans, int row, const struct columns *columns,
-			const struct view_model *model)
+static void put_columns(struct view_spans *spans, int row, const struct columns *columns)
 {
-	const char *mark = model->utf8 ? "\u25bc" : "*";
-	bool by_total = model->sort == VIEW_SORT_TOTAL;
-	struct cells cells = {.name = model->by_guest ? "Guest Name" : "Event",
-			      .percent = "%Total"};
+	struct cells cells = {.name = columns->title};
+	size_t i;
 
-	snprintf(cells.total, sizeof(cells.total), "%sTotal", by_total ? mark : "");
-	snprintf(cells.rate, sizeof(cells.rate), "%sCurAvg/s", by_total ? "" : mark);
+	for (i = 0; i < columns->count; i++)
+		memcpy(cells.texts[i], columns->list[i].title, sizeof(cells.texts[i]));
 	put_cells(spans, row, columns, VIEW_COLUMNS, &cells);
 }
 
@@ -409,7 +566,7 @@ void view_layout(const struct view_model *model, int width, int height, struct v
 	view_spans_start(spans, width, height);
 	put_headline(spans, lines.headline, model);
 	put_info(spans, lines.info, model);
-	put_columns(spans, lines.columns, &columns, model);
+	put_columns(spans, lines.columns, &columns);
 	if (model->rows->count)
 		put_rows(spans, lines.top, &columns, model);
 	else

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "kvm_stat/exit_table.h"
 #include "kvm_stat/guests.h"
 #include "kvm_stat/rates.h"
 
@@ -48,9 +49,18 @@ enum view_sort {
 	VIEW_SORT_TOTAL,
 };
 
+/* What the rows of the list are. */
+enum view_kind {
+	VIEW_EVENTS, /* fields, as upstream shows them */
+	VIEW_GUESTS, /* guests, of one field */
+	VIEW_VCPUS,  /* threads of guests, of one field */
+	VIEW_EXITS,  /* exit reasons with how long they take */
+};
+
 /* A row of the list; `parent` is the row that this one stands below, or NULL. */
 struct view_row {
 	const struct rate *rate, *parent;
+	const struct exit_row *exit; /* VIEW_EXITS only */
 };
 
 /* The rows in the order of the screen. They point into the rates. */
@@ -63,14 +73,17 @@ struct view_rows {
 
 /* Everything that the list screen depends on. Strings may be NULL. */
 struct view_model {
+	enum view_kind kind;
 	const struct rates *rates;
 	const struct view_rows *rows;
+	const struct exit_table *exits; /* VIEW_EXITS only */
 	const struct guests *guests;
 	pid_t pid;              /* 0: all guests */
 	const char *guest_name; /* of `pid`, clean */
 	bool dead;              /* `pid` is gone, the numbers are its last */
 	const char *pattern;    /* of the field filter, as typed */
-	const char *by_guest;   /* rows are guests; the name of the one event */
+	pid_t tid;              /* not 0: only this thread of the guest */
+	const char *only;       /* rows are guests or threads; the name of the one event */
 	bool unreadable;        /* none of the selected fields can be read */
 	const char *notice;     /* clean; hides the other texts of its line */
 	enum view_sort sort;
@@ -87,9 +100,12 @@ struct view_model {
 int view_rows_update(struct view_rows *rows, const struct rates *rates, enum view_sort sort,
 		     bool children) must_check;
 
+/* Makes the rows of an exit table, in its order. Returns 0 or -ENOMEM. */
+int view_rows_update_exits(struct view_rows *rows, const struct exit_table *table) must_check;
+
 /* Finds the row of a rate by what identifies it. Returns its index or VIEW_NO_ROW. */
 size_t view_rows_find(const struct view_rows *rows, const char *name, const char *parent,
-		      pid_t guest);
+		      pid_t guest, pid_t tid);
 
 /* Frees the list. */
 void view_rows_done(struct view_rows *rows);

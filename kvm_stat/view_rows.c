@@ -28,7 +28,8 @@ static const struct rate *find_parent(const struct rates *rates, const struct ra
 	for (; low < rates->count && strcmp(rates->rows[low].name, child->parent) == 0; low++) {
 		const struct rate *rate = &rates->rows[low];
 
-		if (!rate->parent && rate->guest == child->guest)
+		if (!rate->parent && rate->guest == child->guest &&
+		    rate->thread.tid == child->thread.tid)
 			return is_shown(rate) ? rate : NULL;
 	}
 	return NULL;
@@ -66,20 +67,41 @@ static int compare_rows(const void *first, const void *second, void *data)
 	return compare_rates(a->rate, b->rate, sort);
 }
 
+/* Empties the list and makes room. */
+static int make_room(struct view_rows *rows, size_t count)
+{
+	struct view_row *grown;
+
+	rows->count = 0;
+	if (count <= rows->room)
+		return 0;
+	grown = reallocarray(rows->list, count, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	rows->list = grown;
+	rows->room = count;
+	return 0;
+}
+
+int view_rows_update_exits(struct view_rows *rows, const struct exit_table *table)
+{
+	size_t i;
+
+	if (make_room(rows, table->count) < 0)
+		return -ENOMEM;
+	for (i = 0; i < table->count; i++)
+		rows->list[rows->count++] = (struct view_row){.rate = table->rows[i].rate,
+							      .exit = &table->rows[i]};
+	return 0;
+}
+
 int view_rows_update(struct view_rows *rows, const struct rates *rates, enum view_sort sort,
 		     bool children)
 {
 	size_t i;
 
-	rows->count = 0;
-	if (rates->count > rows->room) {
-		struct view_row *grown = reallocarray(rows->list, rates->count, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		rows->list = grown;
-		rows->room = rates->count;
-	}
+	if (make_room(rows, rates->count) < 0)
+		return -ENOMEM;
 	for (i = 0; i < rates->count; i++) {
 		struct view_row row = {.rate = &rates->rows[i]};
 
@@ -96,15 +118,16 @@ int view_rows_update(struct view_rows *rows, const struct rates *rates, enum vie
 }
 
 size_t view_rows_find(const struct view_rows *rows, const char *name, const char *parent,
-		      pid_t guest)
+		      pid_t guest, pid_t tid)
 {
 	size_t i;
 
 	for (i = 0; i < rows->count; i++) {
 		const struct rate *rate = rows->list[i].rate;
 
-		if (rate->guest == guest && strcmp(rate->name, name) == 0 &&
-		    !rate->parent == !parent && (!parent || strcmp(rate->parent, parent) == 0))
+		if (rate->guest == guest && rate->thread.tid == tid &&
+		    strcmp(rate->name, name) == 0 && !rate->parent == !parent &&
+		    (!parent || strcmp(rate->parent, parent) == 0))
 			return i;
 	}
 	return VIEW_NO_ROW;

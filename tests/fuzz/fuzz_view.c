@@ -128,7 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	list[0].name = list[0].raw_name = names[0];
 	list[1].name = list[1].raw_name = names[1];
 	model.guest_name = model.pid ? names[2] : NULL;
-	model.by_guest = flags & 32 ? names[3] : NULL;
+	model.only = flags & 32 ? names[3] : NULL;
+	model.kind = flags & 32 ? VIEW_GUESTS : VIEW_EVENTS;
 	model.notice = flags & 64 ? notice : NULL;
 	take_sample(&supply, names, &rates, &sample, 1000000000);
 	take_sample(&supply, names, &rates, &sample, 1000000000 + fuzz_number(&supply, 4));

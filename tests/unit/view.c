@@ -112,9 +112,9 @@ static void test_children(void **state)
 		      " Total                                          1000             300\n"
 		      "\n");
 	assert_int_equal(role_at(&f.spans, 5, 1), VIEW_CHILD);
-	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", "kvm_exit", 0), 3);
-	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", NULL, 0), VIEW_NO_ROW);
-	assert_int_equal(view_rows_find(&f.rows, "kvm_fpu", NULL, 0), VIEW_NO_ROW);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", "kvm_exit", 0, 0), 3);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", NULL, 0, 0), VIEW_NO_ROW);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_fpu", NULL, 0, 0), VIEW_NO_ROW);
 	fixture_done(&f);
 }
 
@@ -212,7 +212,8 @@ static void test_guests(void **state)
 	(void)state;
 	f.guests = (struct guests){.list = list, .count = array_size(list)};
 	fixture_set(&f, rows, array_size(rows), VIEW_SORT_RATE, false);
-	f.model.by_guest = "exits";
+	f.model.only = "exits";
+	f.model.kind = VIEW_GUESTS;
 	f.model.pattern = "e";
 	f.model.selected = 1;
 	assert_screen(
@@ -227,7 +228,7 @@ static void test_guests(void **state)
 		" Total                                           500               4\n"
 		"\n");
 	assert_int_equal(role_at(&f.spans, 4, 1), VIEW_SELECTED);
-	assert_int_equal(view_rows_find(&f.rows, "exits", NULL, 12), 2);
+	assert_int_equal(view_rows_find(&f.rows, "exits", NULL, 12, 0), 2);
 	fixture_done(&f);
 }
 

@@ -93,7 +93,8 @@ static void test_any_size(void **state)
 	f.model.pattern = "\xff\033\u6f22\u5b57.*";
 	f.model.selected = 7;
 	sweep(&f.model, 1);
-	f.model.by_guest = "\033exits";
+	f.model.only = "\033exits";
+	f.model.kind = VIEW_GUESTS;
 	f.model.dead = false;
 	f.model.first = SIZE_MAX;
 	sweep(&f.model, 5);
