@@ -42,6 +42,12 @@ class Case(unittest.TestCase):
         os.mkdir(self.temporary)
         self.environment = {**os.environ, "TMPDIR": self.temporary}
 
+    def until(self, condition, seconds=10):
+        end = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), end, f"not within {seconds} s")
+            time.sleep(0.02)
+
     def script(self, text, name="script"):
         path = os.path.join(self.directory, name)
         with open(path, "w", encoding="utf-8") as f:
@@ -63,13 +69,13 @@ class Case(unittest.TestCase):
 
 
 class Status(Case):
-    def assert_status(self, expected, text, *options):
-        result = self.run_job(text, *options)
+    def assert_status(self, expected, text, *options, files=()):
+        result = self.run_job(text, *options, files=files)
         self.assertEqual(expected, result.returncode, result.stdout + result.stderr)
         return result
 
     def test_of_the_job(self):
-        for status in (0, 1, 7, 200, 255):
+        for status in (0, 7, 255):
             with self.subTest(status):
                 self.assert_status(status, f"exit {status}")
 
@@ -100,6 +106,33 @@ class Status(Case):
 
     def test_of_a_killed_agent(self):
         self.assert_status(124, "kill -9 $PPID; sleep 1000", "--timeout", "8")
+
+
+    def test_of_a_machine_on_which_a_unit_has_failed(self):
+        unit = "[Service]\\nType=oneshot\\nExecStart=/bin/false\\n"
+        text = f"""[ "$1" = before-boot ] || exit 0
+cd /etc/systemd/system && printf '{unit}' >bad.service &&
+ln -s ../bad.service multi-user.target.wants"""
+        result = self.assert_status(125, text, "--before-boot")
+        self.assertRegex(result.stderr, r"units have failed at boot:\s+bad\.service")
+
+    def test_of_a_test_that_waits_for_ever(self):
+        """It is told where it stands, and does not count as a failure that a control is to make."""
+        job = self.script("""#!/usr/bin/python3
+import sys, unittest
+import job
+class Test(unittest.TestCase):
+    def test_that_waits(self):
+        open("/dev/ttyS0").read()
+    def test_that_would_follow(self):
+        pass
+job.main({})
+""", "waiting")
+        result = self.assert_status(1, "exec ./waiting", "--timeout", "20", files=[
+            job, os.path.join(HERE, "jobs", "job.py")])
+        self.assertRegex(result.stdout, r'open\("/dev/ttyS0"\)(.*\s)+.*nearly over')
+        self.assertEqual({"test_that_waits": "not done"},
+                         json.loads(self.kept_file("results.json"))["tests"])
 
 
 class Traffic(Case):
@@ -133,9 +166,11 @@ class Traffic(Case):
         self.assertEqual("lo\n", network)
 
     def test_failure_is_explained_and_kept(self):
-        result = self.run_job("echo to the console >/dev/ttyS0; echo to me; exit 9")
+        result = self.run_job("echo to the console >/dev/ttyS0; echo to me; "
+                              "echo to the journal | systemd-cat; exit 9")
         self.assertEqual((9, "to me\n"), (result.returncode, result.stdout))
         self.assertIn("    to the console\n", result.stderr)
+        self.assertRegex(result.stderr, "\n    [^\n]*: to the journal\n")
         self.assertIn(self.kept, result.stderr)
         for name, text in (("output", "to me"), ("console", "to the console"), ("status", "9"),
                            ("dmesg", "Linux version"), ("journal", "systemd")):
@@ -183,10 +218,7 @@ class Leftovers(Case):
                 run.send_signal(number)
                 run.communicate()
                 self.assertEqual(-9 if number == signal.SIGKILL else 128 + number, run.returncode)
-                end = time.monotonic() + 5
-                while self.machines(self.temporary) and time.monotonic() < end:
-                    time.sleep(0.05)
-                self.assertEqual([], self.machines(self.temporary))
+                self.until(lambda: not self.machines(self.temporary))
                 self.assertEqual([], os.listdir(self.temporary))
 
 
@@ -345,15 +377,13 @@ process.run("step", ["sh", "-c", "echo $$ >pid; exec sleep 1000"], "log")
                     text=True) as run:
                 run.stdout.readline()
                 path = f"{self.directory}/pid"
-                while not os.path.exists(path) or not os.path.getsize(path):
-                    time.sleep(0.02)
+                self.until(lambda: os.path.exists(path) and os.path.getsize(path))
                 with open(path, encoding="ascii") as f:
                     pid = int(f.read())
                 os.unlink(path)
                 run.send_signal(number)
-                run.wait()
-                time.sleep(0.2)
-                self.assertFalse(runs(pid))
+                run.wait(10)
+                self.until(lambda: not runs(pid))
 
     def test_failed_step_is_told(self):
         log = f"{self.directory}/log"

@@ -20,7 +20,7 @@ import qmp
 
 TIMED_OUT, BROKEN = 124, 125
 PASSED_EXIT, FAILED_EXIT = 65, 67  # QEMU's, for what guest/agent gives machine-exit
-CONSOLE_LINES = 40
+SHOWN_LINES = 40
 PANIC_SECONDS = 15
 
 # status: of the job, or TIMED_OUT, or BROKEN where the machine did not come to the job's end.
@@ -141,6 +141,8 @@ def run(where, job, boot=Boot(), timeout=120, stream=None, interactive=False):
     """Runs the job on the machine of the image `where`. `stream`: gets what it prints."""
     output = []
     standstill = None
+    if timeout:
+        job = job.with_environment(f"JOB_DEADLINE={time.time() + timeout:.0f}")
     ours, theirs = socket.socketpair()
     start = time.monotonic()
     with image.disk_file(image.INPUT_SIZE) as job_disk, \
@@ -197,9 +199,14 @@ def keep(result, directory):
 
 
 def explain(result, directory=None):
-    """The end of the console, and where the rest is."""
-    process.say(f"{result.why}; the end of the console:")
-    lines = result.console.decode(errors="replace").splitlines()[-CONSOLE_LINES:]
-    sys.stderr.write("".join(f"    {line}\n" for line in lines))
+    """The ends of the console and of the journal, and where the rest is. A machine that has not
+    come to the job's end leaves no journal.
+    """
+    process.say(result.why)
+    for name, data in (("console", result.console), ("journal", result.files.get("journal"))):
+        if data:
+            process.say(f"the end of the {name}:")
+            lines = data.decode(errors="replace").splitlines()[-SHOWN_LINES:]
+            sys.stderr.write("".join(f"    {line}\n" for line in lines))
     if directory:
         process.say(f"console, output and files: {directory}")

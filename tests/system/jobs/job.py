@@ -9,6 +9,7 @@ import collections
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import unittest
 
 CONTROL = os.environ.get("CONTROL")
 OUTPUT = os.environ.get("JOB_OUTPUT", ".")
+LEAVE_SECONDS = 15  # to clean up, and for the agent
 ALL = None
 
 # change: a function that changes the machine. fails: names of the tests that then must fail.
@@ -43,7 +45,7 @@ def until(condition, what, seconds=60):
     """Waits for condition() and returns what it returns; under a control, which it waits for in
     vain, not as long.
     """
-    seconds = min(seconds, 10) if CONTROL else seconds
+    seconds = min(seconds, 5) if CONTROL else seconds
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         result = condition()
@@ -101,8 +103,27 @@ def exposure(unit):
 class _Result(unittest.TextTestResult):
     def __init__(self, *args):
         super().__init__(*args)
+        self._is_over = False
+        self._end_in_time()
         self.verdicts = {}
         self._start = time.monotonic()
+
+    def _end_in_time(self):
+        """Ends whatever a test waits for before the machine's time is over, so that the test says
+        where it stood, and the machine what it knows.
+        """
+        def end(*_):
+            self._is_over = True
+            self.stop()
+            raise AssertionError("the machine's time is nearly over")
+        if "JOB_DEADLINE" in os.environ:
+            left = float(os.environ["JOB_DEADLINE"]) - LEAVE_SECONDS - time.time()
+            signal.signal(signal.SIGALRM, end)
+            signal.setitimer(signal.ITIMER_REAL, max(left, 1), LEAVE_SECONDS / 3)
+
+    def stopTestRun(self):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        super().stopTestRun()
 
     def startTest(self, test):
         super().startTest(test)
@@ -110,6 +131,8 @@ class _Result(unittest.TextTestResult):
 
     def _note(self, test, verdict):
         name = test.id().rpartition(".")[2]
+        if self._is_over:
+            verdict = "not done"
         if self.verdicts.get(name) != "failed":
             self.verdicts[name] = verdict
         self.stream.writeln(f"  {time.monotonic() - self._start:.1f} s")
@@ -140,6 +163,7 @@ def main(controls, before_boot=None):
         before_boot()
         if CONTROL:
             controls[CONTROL].change()
+            write("./units-may-fail", "")  # the agent's
         return
     tests = {}
     for group in unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]):

@@ -324,13 +324,5 @@ def modprobe():
     job.write(PROGRAM, "#!/bin/sh\nmodprobe -b vhost_net\nexec modprobe -b kvm_amd\n", 0o755)
 
 
-def nothing():
-    job.write(PROGRAM, "#!/bin/sh\n", 0o755)
-
-
 if __name__ == "__main__":
-    job.main({
-        "modprobe": job.Control(modprobe, job.ALL),
-        "nothing": job.Control(nothing, ["test_loads", "test_loaded_by_somebody_else",
-                                         "test_all_at_once", "test_as_modprobe"]),
-    })
+    job.main({"modprobe": job.Control(modprobe, job.ALL)})

@@ -88,8 +88,10 @@ class Service(unittest.TestCase):
                          show(KVM_STAT, "ActiveState", "SubState", "NRestarts"))
         self.assertEqual("", journal(KVM_STAT))
 
-    def test_systemd_judges_it(self):
+    def test_systemd_understands_it(self):
         self.assertEqual("", job.complaints(UNIT))
+
+    def test_exposure(self):
         self.assertLessEqual(job.exposure(UNIT), EXPOSURE_MAX)
 
     # Started again, the tests without KVM last
@@ -126,7 +128,7 @@ class Service(unittest.TestCase):
 
 
 def plain():
-    """Units that anybody would write."""
+    """Units that anybody would write, typing errors included."""
     job.write(UNIT_FILE, "[Service]\nType=oneshot\nRemainAfterExit=yes\nEnviroment=A=B\n"
               "ExecStart=/sbin/modprobe -b vhost_net\nExecStart=/sbin/modprobe -b kvm_amd\n"
               "[Install]\nWantedBy=multi-user.target\n")

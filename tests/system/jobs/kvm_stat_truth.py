@@ -5,32 +5,28 @@ from tracepoints and from debugfs, and as upstream's program does beside it.
 
 Real hardware rarely has such a silent host: here no other guest runs, and the kernel is known.
 """
-import csv
-import io
 import os
-import signal
 import sys
-import time
 
+import counting
 import job
-
-os.environ["BIN_DIR"] = "/usr/bin"
-import kvmtest  # noqa: E402
+from counting import kvmtest
 
 IO, CPUID, HALTS = 300, 70, 20
-SECONDS = 5  # of a batch, in which the work has to be done
 UPSTREAM = "upstream-kvm_stat"
+# The counters of one kind of exit each, by what counts them.
+TRACEPOINTS = ("kvm_pio", "kvm_exit(IOIO)", "kvm_userspace_exit(IO)")
+DEBUGFS = ("io_exits",)
 
 # The control that makes guests do one exit of each kind more than the tests know of.
 more = 0
 
 
 class Guest(kvmtest.SampleGuest):
-    """A guest whose work is a multiple of that above."""
+    """A guest that does the work above, or another."""
 
-    def __init__(self, *args, times=1):
-        self.times = times
-        self.work = [times * count + more for count in (IO, CPUID, HALTS)]
+    def __init__(self, *args, work=(IO, CPUID, HALTS)):
+        self.work = [count + more for count in work]
         options = ("--io", "--cpuid", "--halts")
         super().__init__(*args, *(text for option, count in zip(options, self.work)
                                   for text in (option, str(count))))
@@ -42,156 +38,164 @@ class Guest(kvmtest.SampleGuest):
         assert line == "io=%d cpuid=%d halts=%d" % tuple(self.work), line
 
 
-def csv_sums(text):
-    """{field: sum over all records} of a log."""
-    sums = {}
-    for row in csv.DictReader(io.StringIO(text)):
-        if None in row or None in row.values():
-            raise AssertionError(f"incomplete record: {row}")
-        for name, value in row.items():
-            if name != "timestamp":
-                sums[name] = sums.get(name, 0) + int(value)
-    return sums
+def states():
+    """The fields of debugfs that are no counts, of which ours logs what they are."""
+    root = "/sys/kernel/debug/kvm"
+    return {name for name in os.listdir(root)
+            if not os.stat(f"{root}/{name}").st_mode & 0o222 or name.startswith("max_")}
 
 
 class Truth(kvmtest.TestCase):
     @classmethod
     def setUpClass(cls):
         job.load_kvm()
-        if not os.path.exists(kvmtest.SAMPLE_GUEST):
-            os.symlink(os.path.abspath("kvm-sample-guest"), kvmtest.SAMPLE_GUEST)
+        counting.install_guest()
 
-    def tearDown(self):
+    def setUp(self):
+        super().setUp()
         # The counters of the next test begin when the guests of this one are gone.
-        job.until(lambda: not kvmtest.foreign_vms(), "no guest is left")
+        self.addCleanup(job.until, lambda: not kvmtest.foreign_vms(), "no guest is left")
 
-    def batch(self, guests, *args):
-        """The rows of -1 at the end of the guests' work, and the sums of all its blocks."""
-        process = self.launch(kvmtest.KVM_STAT, "-1", "--count", str(SECONDS), *args)
-        kvmtest.until_asleep(process)
+    def guest(self, *args, **options):
+        guest = Guest(*args, **options)
+        self.addCleanup(guest.__exit__)
+        return guest
+
+    def count(self, guests, *selections):
+        """What a batch of each selection counts of the guests' work, side by side."""
+        batches = [counting.Batch(self, f"{self.directory}/{number}", *args)
+                   for number, args in enumerate(selections)]
+        for batch in batches:
+            batch.until_asleep()
         for guest in guests:
             guest.do()
-        self.assertIsNone(process.poll(), "the machine is too slow for this test")
-        out, err = process.communicate(timeout=60)
-        self.assertEqual(("", 0), (err, process.returncode))
-        blocks = [kvmtest.batch_rows(block) for block in out.split("\n\n")]
-        self.assertEqual(SECONDS, len(blocks))
-        sums = {name: sum(block.get(name, (0, 0))[1] for block in blocks) for name in blocks[-1]}
-        totals = {name: row[0] for name, row in blocks[-1].items()}
-        self.assertEqual(totals, sums)
-        return totals
+        for batch in batches:
+            batch.until_sampled()
+        return [batch.totals() for batch in batches]
 
-    def assert_tracepoints(self, rows, times=1, vcpus=1):
+    def assert_tracepoints(self, rows, vcpus=1):
         expected = {
-            "kvm_exit(IOIO)": times * IO, "kvm_exit(CPUID)": times * CPUID,
-            "kvm_exit(HLT)": times * HALTS,
-            "kvm_pio": times * IO, "kvm_cpuid": times * CPUID,
-            "kvm_userspace_exit(IO)": times * IO, "kvm_userspace_exit(HLT)": times * HALTS,
+            "kvm_exit(IOIO)": IO, "kvm_exit(CPUID)": CPUID, "kvm_exit(HLT)": HALTS,
+            "kvm_pio": IO, "kvm_cpuid": CPUID,
+            "kvm_userspace_exit(IO)": IO, "kvm_userspace_exit(HLT)": HALTS,
             "kvm_userspace_exit(MMIO)": vcpus}  # the end of the work
         self.assertEqual(expected, {name: rows[name] for name in expected})
-        self.assertEqual(times * (IO + HALTS) + vcpus, rows["kvm_userspace_exit"])
+        self.assertEqual(IO + HALTS + vcpus, rows["kvm_userspace_exit"])
         for parent in ("kvm_exit", "kvm_userspace_exit"):
             children = [count for name, count in rows.items() if name.startswith(parent + "(")]
             self.assertEqual(rows[parent], sum(children), parent)
 
-    def assert_debugfs(self, rows, times=1):
-        self.assertEqual((times * IO, times * HALTS), (rows["io_exits"], rows["halt_exits"]))
+    def assert_debugfs(self, rows):
+        self.assertEqual((IO, HALTS), (rows["io_exits"], rows["halt_exits"]))
 
-    def test_tracepoints(self):
-        with Guest("--linger", "60") as guest:
-            self.assert_tracepoints(self.batch([guest], "-t", "-p", str(guest.pid)))
+    def assert_counters(self, guest, rows):
+        """They are the kernel's own of this guest."""
+        expected = counting.counters(guest)
+        self.assertEqual(expected, {name: rows[name] for name in expected})
 
-    def test_tracepoints_of_the_whole_host(self):
-        with Guest("--linger", "60") as guest:
-            self.assert_tracepoints(self.batch([guest], "-t"))
+    # By each source
 
-    def test_both_sources(self):
-        with Guest("--linger", "60") as guest:
-            rows = self.batch([guest], "-d", "-t")
-            self.assert_tracepoints(rows)
-            self.assert_debugfs(rows)
-            self.assertEqual(rows["kvm_exit"], rows["exits"])
-            for name in ("exits", "io_exits", "halt_exits"):
-                self.assertEqual(rows[name], int(job.read(f"/sys/kernel/debug/kvm/{name}")))
+    def test_one_guest(self):
+        """Two vCPUs share its work; counted by its process, and as all that the host does."""
+        guest = self.guest("--linger", "60", "--vcpus", "2")
+        by_pid, by_host, both = self.count([guest], ["-t", "-p", str(guest.pid)], ["-t"],
+                                           ["-d", "-t"])
+        for rows in (by_pid, by_host, both):
+            self.assert_tracepoints(rows, vcpus=2)
+        self.assert_debugfs(both)
+        self.assertEqual(both["kvm_exit"], both["exits"])
+        self.assert_counters(guest, both)
 
-    def test_one_of_three(self):
-        guests = [Guest("--linger", "60", "-name", name, times=times)
-                  for times, name in enumerate(("one", "two,debug-threads=on", "three"), 1)]
-        try:
-            by_pid = self.launch(kvmtest.KVM_STAT, "-1", "--count", str(SECONDS), "-t", "-p",
-                                 str(guests[1].pid))
-            kvmtest.until_asleep(by_pid)
-            rows = self.batch(guests, "-d", "-t", "-g", "two")
-            self.assert_tracepoints(rows, times=2)
-            self.assert_debugfs(rows, times=2)
-            out, err = by_pid.communicate(timeout=60)
-            self.assertEqual("", err)
-            last = kvmtest.batch_rows(out.split("\n\n")[-1])
-            self.assert_tracepoints({name: row[0] for name, row in last.items()}, times=2)
-        finally:
-            for guest in guests:
-                guest.__exit__()
+    # One of three
+
+    def assert_one_of_three(self, *selection):
+        """`selection` with the name or the process of the second one, which has two vCPUs. The
+        others do next to nothing: to count that too is to be wrong by little.
+        """
+        one, two, three = guests = [
+            self.guest("--linger", "60", "-name", "one", work=(1, 1, 1)),
+            self.guest("--linger", "60", "-name", "two,debug-threads=on", "--vcpus", "2"),
+            self.guest("--linger", "60", "-name", "three", work=(1, 1, 1))]
+        selection = [text.format(pid=two.pid) for text in selection]
+        tracepoints, debugfs = self.count(guests, ["-t", *selection], ["-d", *selection])
+        self.assert_tracepoints(tracepoints, vcpus=2)
+        self.assert_debugfs(debugfs)
+        self.assert_counters(two, debugfs)
+        for guest in one, three:
+            self.assertEqual(1, counting.counters(guest)["io_exits"], "it has not worked")
+
+    def test_one_of_three_by_name(self):
+        self.assert_one_of_three("-g", "two")
+
+    def test_one_of_three_by_pid(self):
+        self.assert_one_of_three("-p", "{pid}")
+
+    # Guests that end
 
     def test_guest_that_ends_within_a_sample(self):
-        """What it did before is counted, with -p and without."""
-        for select in (True, False):
-            with self.subTest(select=select), Guest() as guest:
-                rows = self.batch([guest], "-t", *(["-p", str(guest.pid)] if select else []))
-                self.assertEqual(0, guest.process.wait(10))
-                self.assert_tracepoints(rows)
+        """What tracepoints told of it before is counted, with -p and without."""
+        guest = self.guest()
+        for rows in self.count([guest], ["-t", "-p", str(guest.pid)], ["-t"]):
+            self.assert_tracepoints(rows)
+        self.assertEqual(0, guest.process.wait(10))
 
     def test_guest_that_is_killed_at_work(self):
-        """The log goes on; a guest that comes then is counted from its first exit."""
-        with Guest("--forever", "--rate", "100") as victim:
-            process = self.launch(kvmtest.KVM_STAT, "-l", "-c", "-s", "0.5", "-d", "-t")
-            kvmtest.until_asleep(process)
-            victim.go()
-            time.sleep(1.2)
-        time.sleep(1.2)
-        with Guest("--linger", "60") as guest:
-            self.assertIsNone(process.poll())
-            guest.do()
-            time.sleep(1.2)
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=30)
-        self.assertEqual(("", 0), (err, process.returncode))
-        records = list(csv.DictReader(io.StringIO(out)))
-        for record in records:
-            for name in ("kvm_pio", "kvm_exit(HLT)", "io_exits", "halt_exits"):
-                self.assertGreaterEqual(int(record[name]), 0, record)
-        works = [int(record["kvm_pio"]) > 0 for record in records]
-        self.assertIn(True, works, "the victim had no exit before it died")
-        died = works.index(False, works.index(True))
-        self.assertGreater(sum(int(record["kvm_pio"]) for record in records[:died]), 50)
-        after = records[died:]
-        for name, count in (("kvm_exit(IOIO)", IO), ("kvm_exit(HLT)", HALTS),
-                            ("io_exits", IO), ("halt_exits", HALTS)):
-            self.assertEqual(count, sum(int(record[name]) for record in after), name)
+        """What it had counted in debugfs up to the last sample stays, and the log goes on; a guest
+        that comes then is counted from its first exit.
+        """
+        log = counting.Log(self, f"{self.directory}/log", "-s", "0.5", "-d", "-t")
+        victim = self.guest("--forever", "--rate", "100")
+        log.until_asleep()
+        victim.go()
+        job.until(lambda: log.sums().get("io_exits", 0) > 50, "it is at work")
+        # It stands still in its work, so that a sample can hold all of it.
+        counting.freeze(victim)
+        log.until_sampled()
+        counters = counting.counters(victim)
+        at_death = log.sums()
+        self.assertEqual(counters, {name: at_death[name] for name in counters})
+        self.assertEqual({counters["io_exits"]}, {at_death[name] for name in TRACEPOINTS})
+        victim.process.kill()
+        job.until(lambda: not kvmtest.foreign_vms(), "it is gone")
+        log.until_sampled()
+        after = log.sums()
+        self.assertEqual(counters, {name: after[name] for name in counters})
+        guest = self.guest("--linger", "60")
+        guest.do()
+        log.until_sampled()
+        log.end()
+        sums = log.sums()
+        for name in (*TRACEPOINTS, *DEBUGFS):
+            self.assertEqual(IO, sums[name] - after[name], name)
+        for name in ("kvm_exit(HLT)", "halt_exits"):
+            self.assertEqual(HALTS, sums[name] - after[name], name)
+
+    # Beside upstream's
 
     def test_upstream_beside_ours(self):
-        with Guest("--linger", "60") as guest:
-            args = ["-l", "-c", "-s", "1", "-t", "-p", str(guest.pid)]
-            env = {**os.environ, "PYTHONUNBUFFERED": "1"}
-            pair = [self.launch(sys.executable, os.path.abspath(UPSTREAM), *args, env=env),
-                    self.launch(kvmtest.KVM_STAT, *args)]
-            for process in pair:
-                kvmtest.until(lambda p=process: kvmtest.sleeps(p.pid), process.args, 60)
-            guest.do()
-            time.sleep(2.5)
-            for process in pair:
-                process.send_signal(signal.SIGINT)
-            theirs, ours = [process.communicate(timeout=60) for process in pair]
-        self.assertEqual(("", ""), (theirs[1], ours[1]))
-        theirs, ours = csv_sums(theirs[0]), csv_sums(ours[0])
-        self.assert_tracepoints(ours)
-        common = sorted(set(theirs) & set(ours))
-        self.assertGreater(len(common), 50)
-        self.assertEqual({name: theirs[name] for name in common},
-                         {name: ours[name] for name in common})
-
-
-def uninstall():
-    job.remove(kvmtest.KVM_STAT)
+        guest = self.guest("--linger", "60")
+        programs = [sys.executable, os.path.abspath(UPSTREAM)], [kvmtest.KVM_STAT]
+        pairs = {source: [counting.Log(self, f"{self.directory}/{source}{number}", "-s", "1",
+                                       source, "-p", str(guest.pid), program=program)
+                          for number, program in enumerate(programs)]
+                 for source in ("-t", "-d")}
+        for pair in pairs.values():
+            for log in pair:
+                log.until_asleep()
+        guest.do()
+        for source, pair in pairs.items():
+            for log in pair:
+                log.until_sampled()
+                log.end()
+            theirs, ours = [log.sums() for log in pair]
+            if source == "-t":
+                self.assert_tracepoints(ours)
+            else:
+                self.assert_debugfs(ours)
+            common = sorted(set(theirs) & set(ours) - states())
+            self.assertGreater(len(common), 20, source)
+            self.assertEqual({name: theirs[name] for name in common},
+                             {name: ours[name] for name in common}, source)
 
 
 def one_more():
@@ -199,6 +203,26 @@ def one_more():
     more = 1
 
 
+def every_guest():
+    """A kvm_stat for which -p and -g select nothing."""
+    away = kvmtest.KVM_STAT + ".away"
+    os.rename(kvmtest.KVM_STAT, away)
+    job.write(kvmtest.KVM_STAT, f"""#!/bin/bash
+for argument; do
+	shift
+	case $skipped in -[pg]) skipped= ; continue ;; esac
+	skipped=$argument
+	case $argument in -[pg]) ;; *) set -- "$@" "$argument" ;; esac
+done
+exec {away} "$@"
+""", 0o755)
+
+
 if __name__ == "__main__":
-    job.main({"not-installed": job.Control(uninstall, job.ALL),
-              "one-exit-more": job.Control(one_more, job.ALL)})
+    job.main({
+        "one-exit-more": job.Control(one_more, [
+            "test_one_guest", "test_guest_that_ends_within_a_sample",
+            "test_guest_that_is_killed_at_work", "test_upstream_beside_ours"]),
+        "every-guest": job.Control(every_guest, ["test_one_of_three_by_name",
+                                                 "test_one_of_three_by_pid"]),
+    })
