@@ -125,6 +125,7 @@ static void prepare_model(struct loop *loop, int height)
 	model->tid = session->selection.tid;
 	model->only = session->only;
 	model->exits = &loop->tui.exits;
+	model->history = &loop->tui.history;
 	model->unreadable = session_is_unreadable(session);
 	model->utf8 = screen_utf8();
 	model->first = view_first_row(model, height);
@@ -146,6 +147,9 @@ static void draw(struct loop *loop)
 	switch (tui->page) {
 	case TUI_LIST:
 		view_layout(&tui->model, width, height, &loop->spans);
+		break;
+	case TUI_DETAIL:
+		view_detail_layout(&tui->model, width, height, &loop->spans);
 		break;
 	case TUI_HELP:
 		count = tui_help_lines(help, array_size(help));

@@ -77,7 +77,7 @@ static void key_exits(struct tui *tui)
 	(void)!tui_select_kind(tui, kind, NULL, tui->session->selection.pid, 0);
 }
 
-/* From guests to the vCPUs of one, from vCPUs to the exits of one. */
+/* From guests to the vCPUs of one, from vCPUs to the exits of one, and to the page of any other. */
 static void key_down_into(struct tui *tui)
 {
 	const struct rate *rate = tui->model.selected < tui->rows.count
@@ -91,6 +91,8 @@ static void key_down_into(struct tui *tui)
 		tui->drilled = true;
 	else if (tui->model.kind == VIEW_VCPUS)
 		(void)!tui_select_kind(tui, VIEW_EXITS, NULL, rate->guest, rate->thread.tid);
+	else if (tui->model.kind != VIEW_GUESTS)
+		tui->page = TUI_DETAIL;
 }
 
 /* Back to where key_down_into() came from. */
@@ -258,7 +260,7 @@ static const struct key_binding {
 	{SCREEN_KEY_HOME, key_home, "Home, End", "go to the first or the last row"},
 	{SCREEN_KEY_END, key_end, NULL, NULL},
 	{SCREEN_KEY_ENTER, key_down_into, "Enter",
-	 "go on to the guest's vCPUs, to the vCPU's exits"},
+	 "the row's page; of guests: their vCPUs; of vCPUs: their exits"},
 	{SCREEN_KEY_BACKSPACE, key_up_from, "Backspace", "go back from there"},
 	{SCREEN_KEY_ESCAPE, key_unselect, "Esc", "select no row"},
 	{0, NULL, "other keys", "refresh at once"},
@@ -374,12 +376,25 @@ static void prompt_take_key(struct tui *tui, uint32_t key)
 		tui->page = TUI_LIST;
 }
 
+/* Keys that move go on to other rows; all others lead back. */
+static void detail_take_key(struct tui *tui, uint32_t key, const struct key_binding *binding)
+{
+	if (binding && (binding->act == key_up || binding->act == key_down))
+		binding->act(tui);
+	else
+		tui->page = TUI_LIST;
+	if (key == 'q')
+		tui->quit = true;
+}
+
 bool tui_take_key(struct tui *tui, uint32_t key)
 {
 	const struct key_binding *binding = binding_of(key);
 
 	if (tui->page == TUI_PROMPT)
 		prompt_take_key(tui, key);
+	else if (tui->page == TUI_DETAIL)
+		detail_take_key(tui, key, binding);
 	else if (tui->page == TUI_HELP)
 		tui->page = TUI_LIST;
 	else if (binding)

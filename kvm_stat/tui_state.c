@@ -111,6 +111,9 @@ static void sample(struct tui *tui)
 	if (!guests_are_known(tui->session))
 		tui_update_guests(tui);
 	tui_update_rows(tui);
+	r = history_update(&tui->history, rates);
+	if (r < 0)
+		fail(tui, r);
 	if (!rates->first)
 		count_refresh(tui);
 }
@@ -123,6 +126,7 @@ void tui_refresh_soon(struct tui *tui)
 void tui_restart(struct tui *tui, int result)
 {
 	(void)result;
+	history_clear(&tui->history);
 	tui_update_rows(tui);
 	sample(tui);
 	tui_refresh_soon(tui);
@@ -220,6 +224,7 @@ void tui_done(struct tui *tui)
 	free(take_ptr(tui->row_parent));
 	free(take_ptr(tui->event));
 	exit_table_done(&tui->exits);
+	history_clear(&tui->history);
 	prompt_done(&tui->prompt);
 	view_rows_done(&tui->rows);
 }

@@ -11,6 +11,7 @@
 
 enum tui_page {
 	TUI_LIST,
+	TUI_DETAIL, /* of the selected row */
 	TUI_HELP,
 	TUI_PROMPT,
 };
@@ -30,6 +31,7 @@ struct tui {
 	char *event;  /* what guests or vCPUs were shown of last */
 	bool drilled; /* the guest was selected by going down from the guests */
 	struct exit_table exits;
+	struct history history;
 	bool quit;
 	int failure; /* -errno that ends the program */
 };

@@ -12,6 +12,7 @@
 
 #include "kvm_stat/exit_table.h"
 #include "kvm_stat/guests.h"
+#include "kvm_stat/history.h"
 #include "kvm_stat/rates.h"
 
 /* What a span is; screen.c decides how that looks on the terminal at hand. */
@@ -77,6 +78,7 @@ struct view_model {
 	const struct rates *rates;
 	const struct view_rows *rows;
 	const struct exit_table *exits; /* VIEW_EXITS only */
+	const struct history *history;
 	const struct guests *guests;
 	pid_t pid;              /* 0: all guests */
 	const char *guest_name; /* of `pid`, clean */
@@ -121,6 +123,10 @@ size_t view_first_row(const struct view_model *model, int height);
 
 /* Lays out the list screen. Without memory, spans are left out. */
 void view_layout(const struct view_model *model, int width, int height, struct view_spans *spans);
+
+/* Lays out the page of the selected row. */
+void view_detail_layout(const struct view_model *model, int width, int height,
+			struct view_spans *spans);
 
 /* Makes `spans` an empty screen of this size. */
 void view_spans_start(struct view_spans *spans, int width, int height);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The page of one row: what it was lately, and how its values are spread. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/text.h"
+#include "kvm_stat/format.h"
+#include "kvm_stat/view.h"
+
+#define LABEL_WIDTH 22 /* of a histogram's buckets */
+#define COUNT_WIDTH 11
+#define SPARK_ROW   4
+#define TABLE_ROW   6
+
+static void format_value(char *out, size_t size, const struct rate *rate, double value,
+			 const char *suffix)
+{
+	if (isnan(value))
+		snprintf(out, size, "-");
+	else if (rate->kind == FIELD_TIME || rate->unit == UNIT_NANOSECONDS)
+		format_time(out, size, value, suffix);
+	else
+		snprintf(out, size, "%.0f%s", nearbyint(value), suffix);
+}
+
+static double highest_value(const struct history *history, const struct history_row *row)
+{
+	double highest = NAN;
+	size_t age;
+
+	for (age = 0; row && age < history->used; age++)
+		highest = fmax(highest, history_value(history, row, age));
+	return highest;
+}
+
+/* One character for each refresh, the last one at the right. */
+static char *draw_history(const struct history *history, const struct history_row *row, int width,
+			  bool utf8)
+{
+	static const char *const blocks[] = {"\u2581", "\u2582", "\u2583", "\u2584",
+					     "\u2585", "\u2586", "\u2587", "\u2588"};
+	static const char *const letters[] = {".", ":", "-", "=", "+", "*", "#", "@"};
+	double highest = highest_value(history, row);
+	char *text = NULL;
+	size_t length, age;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		return NULL;
+	for (age = (size_t)(width > 0 ? width : 0); age-- > 0;) {
+		double value = row ? history_value(history, row, age) : NAN;
+		size_t level = 0;
+
+		if (isnan(value)) {
+			putc(' ', out);
+			continue;
+		}
+		if (highest > 0)
+			level = (size_t)(value / highest * 7.999);
+		fputs(utf8 ? blocks[level] : letters[level], out);
+	}
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static void put_numbers(struct view_spans *spans, const struct view_model *model,
+			const struct rate *rate, const struct history_row *row)
+{
+	const char *suffix = field_counts_up(rate->kind) ? "/s" : "";
+	char now[32], total[32], highest[32];
+
+	format_value(now, sizeof(now), rate,
+		     row ? history_value(model->history, row, 0) : (double)NAN, suffix);
+	format_value(total, sizeof(total), rate, (double)rate->total, "");
+	format_value(highest, sizeof(highest), rate, highest_value(model->history, row), suffix);
+	view_put(spans, 2, 1, VIEW_PLAIN, "now %s   highest %s   %s %s", now, highest,
+		 field_counts_up(rate->kind) ? "total" : "state", total);
+}
+
+static void format_bucket(char *out, size_t size, const struct rate *rate,
+			  const struct distribution *values, unsigned int bucket)
+{
+	char low_text[24], high_text[24];
+	uint64_t low, high;
+
+	distribution_bucket(values, bucket, &low, &high);
+	format_value(low_text, sizeof(low_text), rate, (double)low, "");
+	format_value(high_text, sizeof(high_text), rate, (double)high, "");
+	if (high == UINT64_MAX)
+		snprintf(out, size, "%s or more", low_text);
+	else
+		snprintf(out, size, "%s - %s", low_text, high_text);
+}
+
+/* The buckets from the first that holds something to the last. */
+static void put_histogram(struct view_spans *spans, int row, const struct rate *rate, bool utf8)
+{
+	const struct distribution *values = rate->distribution;
+	int room = spans->width - LABEL_WIDTH - COUNT_WIDTH - 3;
+	unsigned int first = 0, last = values->bucket_count, i;
+	uint64_t highest = 1;
+
+	while (first < last && !values->buckets[first])
+		first++;
+	while (last > first && !values->buckets[last - 1])
+		last--;
+	for (i = first; i < last; i++)
+		highest = values->buckets[i] > highest ? values->buckets[i] : highest;
+	for (i = first; i < last && row < spans->height - 1; i++, row++) {
+		double share = (double)values->buckets[i] / (double)highest;
+		int length = room > 0 ? (int)ceil(share * room) : 0, j;
+		char label[56];
+		int col;
+
+		format_bucket(label, sizeof(label), rate, values, i);
+		view_put(spans, row, 1, VIEW_PLAIN, "%*s", LABEL_WIDTH, label);
+		col = view_put(spans, row, LABEL_WIDTH + 1, VIEW_PLAIN, "%*" PRIu64, COUNT_WIDTH,
+			       values->buckets[i]);
+		for (j = 0; j < length; j++)
+			view_put(spans, row, col + 1 + j, VIEW_PLAIN, "%s", utf8 ? "\u2588" : "#");
+	}
+}
+
+static void put_moments(struct view_spans *spans, int row, const struct rate *rate)
+{
+	const struct distribution *values = rate->distribution;
+	char mean[24], deviation[24], half[24], most[24], longest[24] = "";
+
+	format_value(mean, sizeof(mean), rate, distribution_mean(values), "");
+	format_value(deviation, sizeof(deviation), rate, distribution_deviation(values), "");
+	format_value(half, sizeof(half), rate, distribution_percentile(values, 0.5), "");
+	format_value(most, sizeof(most), rate, distribution_percentile(values, 0.99), "");
+	if (values->has_extremes)
+		format_value(longest, sizeof(longest), rate, (double)values->max, "");
+	view_put(spans, row, 1, VIEW_PLAIN, "%" PRIu64 " values   p50 %s   p99 %s%s%s%s%s%s%s",
+		 values->count, half, most, values->has_moments ? "   mean " : "",
+		 values->has_moments ? mean : "", values->has_moments ? " \u00b1" : "",
+		 values->has_moments ? deviation : "", *longest ? "   max " : "", longest);
+}
+
+void view_detail_layout(const struct view_model *model, int width, int height,
+			struct view_spans *spans)
+{
+	const struct rate *rate = model->selected < model->rows->count
+					  ? model->rows->list[model->selected].rate
+					  : NULL;
+	const struct history_row *row = rate ? history_find(model->history, rate) : NULL;
+	cleanup_free char *name = rate ? text_clean(rate->name) : NULL;
+	cleanup_free char *line = NULL;
+
+	view_spans_start(spans, width, height);
+	if (!rate) {
+		view_put(spans, 0, 1, VIEW_PLAIN, "%s", "This row is gone");
+		return;
+	}
+	view_put(spans, 0, 0, VIEW_HEADLINE, "%s", name ? name : "");
+	put_numbers(spans, model, rate, row);
+	line = draw_history(model->history, row, width - 2 < HISTORY_MAX ? width - 2 : HISTORY_MAX,
+			    model->utf8);
+	if (line)
+		view_put(spans, SPARK_ROW, 1, VIEW_PLAIN, "%s", line);
+	if (rate->distribution && rate->distribution->count) {
+		put_moments(spans, TABLE_ROW, rate);
+		put_histogram(spans, TABLE_ROW + 1, rate, model->utf8);
+	}
+	view_put(spans, height - 1, 1, VIEW_HINT, "%s",
+		 "Up, Down: other rows   any other key: back");
+}
