@@ -94,7 +94,7 @@ class Case(unittest.TestCase):
             for name in set(files) & set(UNITS):
                 os.unlink(os.path.join(directory, name))
         job.do("systemctl", "daemon-reload")
-        for path in (LOG, "/run/block"):
+        for path in (LOG, "/run/stop"):
             job.remove(path)
         shutil.rmtree(MARKS, ignore_errors=True)
 
@@ -306,33 +306,39 @@ class Restarts(Case):
 
 
 class Aborts(Case):
-    def kill(self, name):
-        """rpm is killed when all files are there, and the package is in its database."""
-        job.write("/run/block", "")
-        with subprocess.Popen([*RPM, "--nodeps", "-U", *packages(name)],
+    """Killed at more points: tests/package/rpm/aborts_test.py."""
+
+    def kill(self, name, point, also_scriptlet=False):
+        """rpm is killed in a scriptlet of the package, and that goes on to its end, or not."""
+        job.write("/run/stop", f"{name} {point}\n")
+        with subprocess.Popen([*RPM, "--nodeps", "-U", *packages(name)], start_new_session=True,
                               stderr=subprocess.PIPE) as process:
-            job.until(lambda: os.path.exists("/run/blocks"), "%post runs")
-            process.send_signal(signal.SIGKILL)
-            job.remove("/run/block")
+            job.until(lambda: os.path.exists("/run/stopped"), f"{point} is reached")
+            if also_scriptlet:
+                os.killpg(process.pid, signal.SIGKILL)
+                job.remove("/run/stopped")
+            else:
+                process.send_signal(signal.SIGKILL)
+            job.remove("/run/stop")
             process.communicate()
-        job.until(lambda: not os.path.exists("/run/blocks"), "%post has ended")
+        job.until(lambda: not os.path.exists("/run/stopped"), "the scriptlet has ended")
 
     def repeat(self, name):
         return self.rpm("-U", "--replacepkgs", *packages(name))
 
     def test_aborted_installation(self):
-        self.kill("victim-1")
+        self.kill("victim-1", "%post begin")
         self.assert_enabled("disabled disabled", "victim.service", "victim-off.service")
         job.do("systemctl", "enable", "victim-off.service")
         self.repeat("victim-1")
         self.assert_enabled("enabled enabled", "victim.service", "victim-off.service")
 
-    def test_aborted_update(self):
+    def check_aborted_update(self, point, **options):
         self.install("victim-1")
         job.do("systemctl", "disable", "victim.service")
         job.do("systemctl", "enable", "victim-off.service")
         self.start("victim.service")
-        self.kill("victim-2")
+        self.kill("victim-2", point, **options)
         self.assert_logged()
         self.repeat("victim-2")
         self.assertEqual(["victim-2"], installed())
@@ -340,11 +346,22 @@ class Aborts(Case):
                             "late.service")
         self.assert_logged("victim start 2")
 
+    def test_aborted_update(self):
+        """When all files are there, and both versions in the database."""
+        self.check_aborted_update("%post begin")
+
+    def test_update_aborted_before_its_files(self):
+        self.check_aborted_update("%pre end")
+
+    def test_update_aborted_at_its_end(self):
+        """When the old version is gone."""
+        self.check_aborted_update("%posttrans begin", also_scriptlet=True)
+
     def test_removal_after_aborted_update(self):
         """Marks of an aborted update do not protect the unit."""
         self.install("victim-1")
         self.start("victim.service")
-        self.kill("victim-2")
+        self.kill("victim-2", "%post begin")
         self.remove(*installed())
         self.assertEqual("inactive", unit("victim.service", "ActiveState"))
 
