@@ -20,9 +20,11 @@ sys.path.insert(0, HERE)
 import install_root  # noqa: E402
 import stand_ins  # noqa: E402
 
-# One change of the spec each. What it must break: MUTANTS in scenarios.py.
+# One change of the spec each. What it must break: MUTANTS in scenarios.py; NOT_BROKEN must not.
+NOT_BROKEN = {"newer", "epoch"}
 VARIANTS = {
     "newer": (r"^Release: .*$", "Release: 2"),
+    "epoch": (r"^Version: .*$", r"\g<0>\nEpoch: 3"),
     "no-obsoletes": (r"^Obsoletes: .*\n", ""),
     "no-provides": (r"^Provides: +kvm = .*\n", ""),
     "no-udev": (r"^Requires: +qemu-kvm-udev = .*\n", ""),
@@ -114,7 +116,7 @@ def build_stand_ins(work):
     rpmbuild(work, "stand-ins", stand_ins.spec(packages, f"{work}/stand-ins"),
              "-D", "_build_id_links none")
     # In repositories of their own: the old package, and emulators of which a host has one.
-    for name in ("kvm", "emulator", "emulator-with-link"):
+    for name in ("kvm", "emulator", "emulator-with-link", "qemu-kvm"):
         os.makedirs(f"{work}/repositories/{name}")
         shutil.move(f"{work}/repositories/stand-ins/{name}.rpm", f"{work}/repositories/{name}")
 
