@@ -3,12 +3,11 @@
 """What Debian's dpkg, debhelper and deb-systemd-helper make of units that move, are renamed, or are
 restarted for several packages, as packaging/debian/README.source says; and debsums of our packages.
 
-On this host under an overlay, which has the host's dpkg and its database. What is enabled is
-systemctl's own word. No systemd runs there: what it would be told to do is written down. With one:
+What is enabled is systemctl's own word. No systemd runs in these roots: what it would be told to do
+is written down. With one:
 system/jobs/debian_packages.py.
 """
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import time
 import unittest
 
 import packages
+import root
 
 LOG = "/var/log/systemctl"
 SECONDS_MAX = 60
@@ -138,45 +138,13 @@ def build(tree, version, flavour, output):
         packages.run(*command, cwd=tree)
 
 
-class Root:
-    """A host of its own; it is gone with the test."""
-
+class UnitRoot(root.Root):
     def __init__(self, test):
-        self.base = tempfile.mkdtemp(prefix="root-", dir=DIRECTORY)
-        test.addCleanup(os.rmdir, self.base)
-        packages.run("mount", "-t", "tmpfs", "tmpfs", self.base)
-        test.addCleanup(packages.run, "umount", self.base)
-        for name in ("upper", "work", "root"):
-            os.mkdir(f"{self.base}/{name}")
-        self.path = f"{self.base}/root"
-        packages.run("mount", "-t", "overlay", "overlay", "-o", "lowerdir=/,upperdir="
-                     f"{self.base}/upper,workdir={self.base}/work", self.path)
-        test.addCleanup(packages.run, "umount", self.path)
-        for path in ("/usr/sbin/policy-rc.d", "/etc/dpkg/dpkg.cfg.d"):
-            if os.path.isdir(self.at(path)):
-                shutil.rmtree(self.at(path))
-            elif os.path.lexists(self.at(path)):
-                os.unlink(self.at(path))
-        for path in ("/run/active", "/run/systemd/system", "/run/debs"):
-            os.makedirs(self.at(path), exist_ok=True)
-        # Of its mounts the host's own are not to be seen, nor what the host forbids.
-        if not os.path.exists(self.at("/dev/null")):
-            packages.run("mknod", "-m", "666", self.at("/dev/null"), "c", "1", "3")
+        super().__init__(test, DIRECTORY)
+        for path in ("/run/active", "/run/systemd/system"):
+            os.makedirs(self.at(path))
         os.rename(self.at("/usr/bin/systemctl"), self.at("/usr/bin/systemctl.real"))
         write(self.at("/usr/bin/systemctl"), SYSTEMCTL, 0o755)
-
-    def at(self, path):
-        return self.path + path
-
-    def run(self, *command):
-        return packages.run("chroot", self.path, *command,
-                            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
-
-    def bring(self, directory, *debs):
-        """Their paths there."""
-        for deb in debs:
-            shutil.copy(f"{directory}/{deb}", self.at("/run/debs"))
-        return [f"/run/debs/{deb}" for deb in debs]
 
     def enabled(self, *units):
         return packages.output("chroot", self.path, "systemctl", "is-enabled", *units).split()
@@ -189,7 +157,7 @@ class Units(unittest.TestCase):
     flavour = "ours"
 
     def setUp(self):
-        self.root = Root(self)
+        self.root = UnitRoot(self)
 
     def debs(self, version, *names):
         return self.root.bring(f"{DIRECTORY}/{self.flavour}",
@@ -269,17 +237,17 @@ class Sums(unittest.TestCase):
     """Of our own packages."""
 
     def test_debsums(self):
-        root = Root(self)
+        host = UnitRoot(self)
         paths = [packages.path(name) for name in packages.NAMES]
-        root.run("dpkg", "--force-unsafe-io", "--force-depends", "--install",
-                 *root.bring(packages.DIRECTORY, *map(os.path.basename, paths)))
-        sums = root.run("debsums", "--all", *packages.NAMES)
+        host.run("dpkg", "--force-unsafe-io", "--force-depends", "--install",
+                 *host.bring(packages.DIRECTORY, *map(os.path.basename, paths)))
+        sums = host.run("debsums", "--all", *packages.NAMES)
         self.assertGreater(len(sums.splitlines()), 40)
         self.assertEqual([], [line for line in sums.splitlines() if not line.endswith(" OK")])
-        with open(root.at("/usr/bin/kvm-check"), "ab") as f:
+        with open(host.at("/usr/bin/kvm-check"), "ab") as f:
             f.write(b"\n")
         self.assertEqual("/usr/bin/kvm-check\n", packages.output(
-            "chroot", root.path, "debsums", "--all", "--changed", *packages.NAMES))
+            "chroot", host.path, "debsums", "--all", "--changed", *packages.NAMES))
 
 
 class Mutants(unittest.TestCase):
@@ -300,12 +268,7 @@ def add_mutant(name):
 
 
 if __name__ == "__main__":
-    if os.geteuid() != 0:
-        print("SKIP: no-root: install roots need chroot")
-        sys.exit(77)
-    if "--inside" not in sys.argv:
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable,
-                              *sys.argv, "--inside"])
+    root.enter()
     for test in unittest.defaultTestLoader.getTestCaseNames(Units):
         add_mutant(test)
     with tempfile.TemporaryDirectory(prefix="units-") as DIRECTORY:

@@ -75,6 +75,8 @@ def build_twice(source, work):
     os.makedirs(f"{work}/second-tree")
     run("tar", "-xf", *find(f"{work}/source/SOURCES", "*.tar.gz"), "-C", f"{work}/second-tree",
         "--strip-components=1")
+    # A clone that git does not tell of, as another user's.
+    os.makedirs(f"{work}/second-tree/.git/objects")
     package(f"{work}/second-tree", f"{work}/second", umask=0o077, TZ="Asia/Tokyo",
             GIT_CEILING_DIRECTORIES=work)
     with open(f"{work}/source/SPECS/qemu-kvm.spec", encoding="utf-8") as f:
