@@ -28,8 +28,8 @@ class Fresh(unittest.TestCase):
         packages.run("tar", "-xf", source, "-C", self.root.at("/run/source"),
                      "--strip-components=1")
         packages.run("chown", "-R", "nobody:", self.root.at("/run/source"))
-        self.root.run("dpkg", "--force-all", "--force-unsafe-io", "--remove", "debhelper", "rpm",
-                      "libacl1-dev")
+        self.root.run("dpkg", "--force-all", "--force-unsafe-io", "--remove", "build-essential",
+                      "debhelper", "libacl1-dev", "rpm")
         with open(self.root.at("/usr/bin/apt-get"), "w", encoding="ascii") as f:
             f.write(APT_GET)
 
@@ -39,7 +39,8 @@ class Fresh(unittest.TestCase):
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def test_user_is_told(self):
-        for kind, names in (("deb", "libacl1-dev debhelper"), ("rpm", "libacl1-dev rpm")):
+        for kind, names in (("deb", "libacl1-dev build-essential debhelper"),
+                            ("rpm", "libacl1-dev rpm")):
             result = self.package(kind, "--userspec=nobody")
             self.assertEqual(1, result.returncode)
             self.assertEqual("package: packages are missing; as root run: apt-get install "
@@ -48,9 +49,9 @@ class Fresh(unittest.TestCase):
     def test_root_installs_it(self):
         result = self.package("deb")
         self.assertNotEqual(0, result.returncode)
-        self.assertIn("missing packages: libacl1-dev debhelper\n", result.stdout)
+        self.assertIn("missing packages: libacl1-dev build-essential debhelper\n", result.stdout)
         with open(self.root.at(APT), encoding="ascii") as f:
-            self.assertRegex(f.read(), "(?m)^install -y .* libacl1-dev debhelper$")
+            self.assertRegex(f.read(), "(?m)^install -y .* libacl1-dev build-essential debhelper$")
 
 
 if __name__ == "__main__":

@@ -125,7 +125,8 @@ class Case(unittest.TestCase):
     def assert_logged(self, *lines):
         """What daemons did since start(), and no more."""
         with self.subTest("daemons"):
-            end = time.monotonic() + 5
+            # Under a control nobody needs to wait for what does not come.
+            end = time.monotonic() + (1 if job.CONTROL else 5)
             while len(log()) < len(lines) and time.monotonic() < end:
                 time.sleep(0.05)
             time.sleep(0.2)
@@ -350,9 +351,6 @@ class Aborts(Case):
         """When all files are there, and both versions in the database."""
         self.check_aborted_update("%post begin")
 
-    def test_update_aborted_before_its_files(self):
-        self.check_aborted_update("%pre end")
-
     def test_update_aborted_at_its_end(self):
         """When the old version is gone."""
         self.check_aborted_update("%posttrans begin", also_scriptlet=True)
@@ -423,7 +421,8 @@ if __name__ == "__main__":
             "test_presets_and_nothing_else", "test_reload_class",
             "test_reload_class_that_cannot_be_reloaded", "test_removal", "test_renamed_package",
             "test_renamed_package_of_another_making", "test_unit_that_an_update_brings",
-            "test_unit_that_moves_to_another_package", "test_update_without_a_unit",
+            "test_unit_that_moves_to_another_package", "test_update_aborted_at_its_end",
+            "test_update_without_a_unit",
             "test_what_opensuse_lets_the_administrator_forbid",
             "test_what_the_administrator_made_before",
             "test_what_the_administrator_masked_before"]),
