@@ -36,12 +36,18 @@ UNITS = {
 }
 RELOAD = "ExecReload=/usr/bin/demo-daemon --reload {name} {version}\n"
 
-# rpm waits in this %post for as long as there is /run/block.
-BLOCK = "%post\n[ ! -e /run/block ] || : >/run/blocks\n" \
-    "while [ -e /run/block ]; do sleep 0.1; done\nrm -f /run/blocks"
+# In packages with STOPS rpm waits at the beginning and at the end of each scriptlet for as long as
+# /run/stop names that point, such as "victim-2 %pre begin".
+STOPS = "stops"
+STOP = """if [ -e /run/stop ] && grep -qxF '{}' /run/stop; then
+	: >/run/stopped
+	while [ -e /run/stop ]; do sleep 0.1; done
+	rm -f /run/stopped
+fi
+"""
 
 PACKAGES = [
-    # name, version, units with their classes, more of the spec, forced flavour
+    # name, version, units with their classes, more of the spec, forced flavour, STOPS
     ("demo", 1, "demo.socket=keep demo.service=restart"),
     ("demo", 2, "demo.socket=keep demo.service=restart extra.service=restart"),
     ("demo-config", 1, "demo.service=other-restart"),
@@ -50,8 +56,9 @@ PACKAGES = [
     # Which of the two is first is left to rpm, dnf and zypper.
     ("split", 2, "main.service=restart"),
     ("split-proxy", 2, "proxy.service=restart proxy-tls.service=restart"),
-    ("old", 1, "renamed.service=restart renamed-tls.service=restart"),
-    ("new", 2, "renamed.service=restart renamed-tls.service=restart", "Obsoletes: old < 2"),
+    ("old", 1, "renamed.service=restart renamed-tls.service=restart", "", "", STOPS),
+    ("new", 2, "renamed.service=restart renamed-tls.service=restart", "Obsoletes: old < 2", "",
+     STOPS),
     ("foreign", 1, "foreign.service=restart foreign-tls.service=restart", "", "systemd"),
     ("native", 2, "foreign.service=restart foreign-tls.service=restart", "Obsoletes: foreign < 2"),
     ("logd", 1, "logd.socket=keep logd.service=reload"),
@@ -64,10 +71,9 @@ PACKAGES = [
     ("boot", 2, "boot.service=keep"),
     ("fewer", 1, "fewer.service=restart dropped.service=restart"),
     ("fewer", 2, "fewer.service=restart"),
-    ("victim", 1, "victim.service=restart victim-off.service=restart",
-     BLOCK),
+    ("victim", 1, "victim.service=restart victim-off.service=restart", "", "", STOPS),
     ("victim", 2, "victim.service=restart victim-off.service=restart late.service=restart",
-     BLOCK),
+     "", "", STOPS),
 ]
 
 
@@ -80,24 +86,29 @@ def unit_file(unit, version):
 
 
 def scriptlets(flavour, table):
+    """Their names and texts."""
     if flavour == "ours":
-        return "".join(f"%{name}\n%qemu_kvm_units_{name} {table}\n"
-                       for name in ("pre", "preun", "postun", "posttrans"))
+        return {name: f"%qemu_kvm_units_{name} {table}\n"
+                for name in ("pre", "preun", "postun", "posttrans")}
     units = [entry.partition("=")[0] for entry in table.split()]
     services = [unit for unit in units if unit.endswith(".service")]
-    return "".join(
-        f"%{name}\n{text.format(units=' '.join(units), services=' '.join(services))}\n"
-        for name, text in SCRIPTLETS.get(flavour, {}).items())
+    return {name: text.format(units=" ".join(units), services=" ".join(services)) + "\n"
+            for name, text in SCRIPTLETS.get(flavour, {}).items()}
 
 
-def spec(name, version, table, more, flavour, macros):
+def with_stops(package, texts):
+    return {name: STOP.format(f"{package} %%{name} begin") + texts.get(name, "") +
+            STOP.format(f"{package} %%{name} end")
+            for name in ("pre", "post", "preun", "postun", "posttrans")}
+
+
+def spec(name, version, table, more, flavour, stops, macros):
     own = [unit for unit, _, kind in (entry.partition("=") for entry in table.split())
            if not kind.startswith("other-")]
-    # A %post of the package's own is all it has besides, so that names do not collide.
-    text = scriptlets(flavour, table)
-    if more.startswith("%post"):
-        text = text.replace("%post\n", more + "\n") if "%post\n" in text else text + more + "\n"
-        more = ""
+    texts = scriptlets(flavour, table)
+    if stops:
+        texts = with_stops(f"{name}-{version}", texts)
+    text = "".join(f"%{scriptlet}\n{body}" for scriptlet, body in texts.items())
     files = "".join(f"%{{_unitdir}}/{unit}\n" for unit in own) or "/etc/demo.conf\n"
     install = "".join(
         f"cat >%{{buildroot}}%{{_unitdir}}/{unit} <<'END'\n{unit_file(unit, version)}END\n"
@@ -129,10 +140,10 @@ def build(macros, out):
         for flavour in ("ours", *SCRIPTLETS, "none"):
             specs[flavour] = []
             for name, version, table, *rest in PACKAGES:
-                more, forced = [*rest, "", ""][:2]
+                more, forced, stops = [*rest, "", "", ""][:3]
                 path = f"{top}/{flavour}-{name}-{version}.spec"
                 with open(path, "w", encoding="ascii") as f:
-                    f.write(spec(name, version, table, more, forced or flavour, macros))
+                    f.write(spec(name, version, table, more, forced or flavour, stops, macros))
                 specs[flavour].append(path)
         for flavour, paths in specs.items():
             subprocess.run(

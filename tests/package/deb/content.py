@@ -47,6 +47,16 @@ class Content(unittest.TestCase):
                 for alias in {path, path.removeprefix("/usr"), "/usr" + path}:
                     self.assertLessEqual(set(self.owners(alias)), {name}, alias)
 
+    def test_group_has_no_number(self):
+        """Those below 100 are base-passwd's. dh_installsysusers has to call for the group, too."""
+        with tempfile.TemporaryDirectory() as tree:
+            packages.run("dpkg-deb", "--raw-extract", packages.path("qemu-kvm-udev"), tree)
+            with open(f"{tree}/usr/lib/sysusers.d/20-kvm.conf", encoding="ascii") as f:
+                self.assertEqual(["g kvm -\n"], [line for line in f if not line.startswith("#")])
+            with open(f"{tree}/DEBIAN/postinst", encoding="ascii") as f:
+                self.assertIn("systemd-sysusers ${DPKG_ROOT:+--root=\"$DPKG_ROOT\"} 20-kvm.conf",
+                              f.read())
+
     def test_lintian_finds_nothing(self):
         """Nor an override that overrides nothing."""
         found = packages.run(

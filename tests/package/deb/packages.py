@@ -21,6 +21,11 @@ def run(*command, **options):
     return result.stdout
 
 
+def output(*command):
+    """What it prints, with whatever status it ends."""
+    return subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE).stdout
+
+
 def path(name):
     """The file of the package `name`."""
     found = glob.glob(f"{DIRECTORY}/{name}_*.deb")
@@ -39,4 +44,4 @@ def main():
 if not glob.glob(f"{sys.argv[1]}/*.deb"):
     print("SKIP: no-debian: no packages were built here")
     sys.exit(77)
-DIRECTORY, BUILD_DIR = sys.argv[1:]
+DIRECTORY, BUILD_DIR = sys.argv[1:3]

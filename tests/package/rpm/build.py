@@ -20,9 +20,11 @@ sys.path.insert(0, HERE)
 import install_root  # noqa: E402
 import stand_ins  # noqa: E402
 
-# One change of the spec each. What it must break: MUTANTS in scenarios.py.
+# One change of the spec each. What it must break: MUTANTS in scenarios.py; NOT_BROKEN must not.
+NOT_BROKEN = {"newer", "epoch"}
 VARIANTS = {
     "newer": (r"^Release: .*$", "Release: 2"),
+    "epoch": (r"^Version: .*$", r"\g<0>\nEpoch: 3"),
     "no-obsoletes": (r"^Obsoletes: .*\n", ""),
     "no-provides": (r"^Provides: +kvm = .*\n", ""),
     "no-udev": (r"^Requires: +qemu-kvm-udev = .*\n", ""),
@@ -73,6 +75,8 @@ def build_twice(source, work):
     os.makedirs(f"{work}/second-tree")
     run("tar", "-xf", *find(f"{work}/source/SOURCES", "*.tar.gz"), "-C", f"{work}/second-tree",
         "--strip-components=1")
+    # A clone that git does not tell of, as another user's.
+    os.makedirs(f"{work}/second-tree/.git/objects")
     package(f"{work}/second-tree", f"{work}/second", umask=0o077, TZ="Asia/Tokyo",
             GIT_CEILING_DIRECTORIES=work)
     with open(f"{work}/source/SPECS/qemu-kvm.spec", encoding="utf-8") as f:
@@ -114,7 +118,7 @@ def build_stand_ins(work):
     rpmbuild(work, "stand-ins", stand_ins.spec(packages, f"{work}/stand-ins"),
              "-D", "_build_id_links none")
     # In repositories of their own: the old package, and emulators of which a host has one.
-    for name in ("kvm", "emulator", "emulator-with-link"):
+    for name in ("kvm", "emulator", "emulator-with-link", "qemu-kvm"):
         os.makedirs(f"{work}/repositories/{name}")
         shutil.move(f"{work}/repositories/stand-ins/{name}.rpm", f"{work}/repositories/{name}")
 

@@ -24,7 +24,7 @@ class Hosts(unittest.TestCase):
 
 class Mutants(unittest.TestCase):
     def test_each_variant_has_its_host(self):
-        self.assertEqual({*MUTANTS, "newer"}, {*build.VARIANTS})
+        self.assertEqual({*MUTANTS} | build.NOT_BROKEN, {*build.VARIANTS})
 
 
 def add_host(name):

@@ -172,6 +172,19 @@ class Scenarios:
         self.root.do("install", "qemu-kvm-udev", "kvm_stat", "emulator-with-link")
         self.expect({UDEV, "emulator-with-link"}, KVM_STAT, edited={GROUP})
 
+    def host_with_fedoras_empty_package(self):
+        """Whose epoch ours has to be above, and whose emulator is without the link by then."""
+        self.start("qemu-kvm", "emulator")
+        self.root.do("install", "qemu-kvm")
+        self.expect({"qemu-kvm-10.1-1", "emulator"})
+        self.use("qemu-kvm", "emulator", self.ours)
+        self.root.do("upgrade")
+        self.expect({"qemu-kvm-10.1-1", "emulator"})
+        self.use("qemu-kvm", "emulator", "epoch")
+        self.root.do("upgrade", weak=False)
+        self.expect(QEMU_KVM, edited={GROUP})
+        self.leave("qemu-kvm", "qemu-kvm-udev", "emulator")
+
     def host_with_the_kernels_kvm_stat(self):
         self.start("emulator", self.ours)
         self.root.do("install", "kernel-tools")

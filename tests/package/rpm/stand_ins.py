@@ -101,6 +101,8 @@ def stand_ins(programs):
         # kernel-tools the kernel's kvm_stat.
         StandIn("emulator-with-link", files={EMULATOR: PROGRAM, "/usr/bin/qemu-kvm": PROGRAM}),
         StandIn("kernel-tools", files={"/usr/bin/kvm_stat": PROGRAM}),
+        # Fedora's, which brings its emulator packages and holds nothing.
+        StandIn("qemu-kvm", ("Epoch: 2", "Requires: emulator"), version="10.1"),
         StandIn("libvirt-daemon-kvm", ("Requires: libvirt-daemon-driver-qemu qemu-kvm",)),
         StandIn("libvirt-daemon-driver-qemu", ("Requires: qemu-kvm-udev",)),
         StandIn("legacy-tool", ("Requires: kvm",)),

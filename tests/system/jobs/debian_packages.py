@@ -99,6 +99,12 @@ class Packages(unittest.TestCase):
         # The image leaves documents out, which dpkg would miss.
         for path in glob.glob("/etc/dpkg/dpkg.cfg.d/*"):
             job.write(path, re.sub("(?m)^path-exclude=.*$", "", job.read(path)))
+        # dpkg's own, from its first run on.
+        with open("/var/log/dpkg.log", "a", encoding="ascii"):
+            pass
+        # systemctl removes those, the image has some.
+        job.do("find", "/etc/systemd/system", "-mindepth", "1", "-depth", "-type", "d", "-empty",
+               "-delete")
         os.mkdir(NEW)
         for path in debs(OLD):
             repack(path, f"{NEW}/{os.path.basename(path)}", make_newer)
@@ -293,7 +299,7 @@ def careless():
 if __name__ == "__main__":
     job.main({
         "no-scripts": job.Control(no_scripts, [
-            "test_install", "test_install_in_a_chroot", "test_administrators_rule", "test_upgrade",
+            "test_install", "test_install_in_a_chroot", "test_administrators_rule",
             "test_remove_and_purge"]),
         "careless": job.Control(careless, [
             "test_upgrade", "test_upgrade_starts_nothing", "test_administrators_choice"]),

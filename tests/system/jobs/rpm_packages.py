@@ -3,7 +3,10 @@
 """The rpms on a host with real rpm, systemd, udevd and KVM: /dev/kvm is right at once, units are as
 presets, administrators and their classes have it, and nothing is left afterwards.
 
-rpm does not know what Debian's packages bring: dependencies are for tests/package/rpm.
+rpm does not know what Debian's packages bring: dependencies, and dnf and zypper, which would have
+them resolved, are for the install roots of tests/package/rpm. What these two change for scriptlets
+is their order, which of them share an rpm, and who runs them. There each call of systemctl that
+comes of it is asserted; what systemd makes of such calls, here and in unit_scriptlets.py.
 """
 import glob
 import os

@@ -94,7 +94,7 @@ class Case(unittest.TestCase):
             for name in set(files) & set(UNITS):
                 os.unlink(os.path.join(directory, name))
         job.do("systemctl", "daemon-reload")
-        for path in (LOG, "/run/block"):
+        for path in (LOG, "/run/stop"):
             job.remove(path)
         shutil.rmtree(MARKS, ignore_errors=True)
 
@@ -125,7 +125,8 @@ class Case(unittest.TestCase):
     def assert_logged(self, *lines):
         """What daemons did since start(), and no more."""
         with self.subTest("daemons"):
-            end = time.monotonic() + 5
+            # Under a control nobody needs to wait for what does not come.
+            end = time.monotonic() + (1 if job.CONTROL else 5)
             while len(log()) < len(lines) and time.monotonic() < end:
                 time.sleep(0.05)
             time.sleep(0.2)
@@ -306,33 +307,39 @@ class Restarts(Case):
 
 
 class Aborts(Case):
-    def kill(self, name):
-        """rpm is killed when all files are there, and the package is in its database."""
-        job.write("/run/block", "")
-        with subprocess.Popen([*RPM, "--nodeps", "-U", *packages(name)],
+    """Killed at more points: tests/package/rpm/aborts_test.py."""
+
+    def kill(self, name, point, also_scriptlet=False):
+        """rpm is killed in a scriptlet of the package, and that goes on to its end, or not."""
+        job.write("/run/stop", f"{name} {point}\n")
+        with subprocess.Popen([*RPM, "--nodeps", "-U", *packages(name)], start_new_session=True,
                               stderr=subprocess.PIPE) as process:
-            job.until(lambda: os.path.exists("/run/blocks"), "%post runs")
-            process.send_signal(signal.SIGKILL)
-            job.remove("/run/block")
+            job.until(lambda: os.path.exists("/run/stopped"), f"{point} is reached")
+            if also_scriptlet:
+                os.killpg(process.pid, signal.SIGKILL)
+                job.remove("/run/stopped")
+            else:
+                process.send_signal(signal.SIGKILL)
+            job.remove("/run/stop")
             process.communicate()
-        job.until(lambda: not os.path.exists("/run/blocks"), "%post has ended")
+        job.until(lambda: not os.path.exists("/run/stopped"), "the scriptlet has ended")
 
     def repeat(self, name):
         return self.rpm("-U", "--replacepkgs", *packages(name))
 
     def test_aborted_installation(self):
-        self.kill("victim-1")
+        self.kill("victim-1", "%post begin")
         self.assert_enabled("disabled disabled", "victim.service", "victim-off.service")
         job.do("systemctl", "enable", "victim-off.service")
         self.repeat("victim-1")
         self.assert_enabled("enabled enabled", "victim.service", "victim-off.service")
 
-    def test_aborted_update(self):
+    def check_aborted_update(self, point, **options):
         self.install("victim-1")
         job.do("systemctl", "disable", "victim.service")
         job.do("systemctl", "enable", "victim-off.service")
         self.start("victim.service")
-        self.kill("victim-2")
+        self.kill("victim-2", point, **options)
         self.assert_logged()
         self.repeat("victim-2")
         self.assertEqual(["victim-2"], installed())
@@ -340,11 +347,19 @@ class Aborts(Case):
                             "late.service")
         self.assert_logged("victim start 2")
 
+    def test_aborted_update(self):
+        """When all files are there, and both versions in the database."""
+        self.check_aborted_update("%post begin")
+
+    def test_update_aborted_at_its_end(self):
+        """When the old version is gone."""
+        self.check_aborted_update("%posttrans begin", also_scriptlet=True)
+
     def test_removal_after_aborted_update(self):
         """Marks of an aborted update do not protect the unit."""
         self.install("victim-1")
         self.start("victim.service")
-        self.kill("victim-2")
+        self.kill("victim-2", "%post begin")
         self.remove(*installed())
         self.assertEqual("inactive", unit("victim.service", "ActiveState"))
 
@@ -406,7 +421,8 @@ if __name__ == "__main__":
             "test_presets_and_nothing_else", "test_reload_class",
             "test_reload_class_that_cannot_be_reloaded", "test_removal", "test_renamed_package",
             "test_renamed_package_of_another_making", "test_unit_that_an_update_brings",
-            "test_unit_that_moves_to_another_package", "test_update_without_a_unit",
+            "test_unit_that_moves_to_another_package", "test_update_aborted_at_its_end",
+            "test_update_without_a_unit",
             "test_what_opensuse_lets_the_administrator_forbid",
             "test_what_the_administrator_made_before",
             "test_what_the_administrator_masked_before"]),
