@@ -23,14 +23,15 @@ function(bpf_skeleton name source)
     endif()
     file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/skeleton)
     list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-    # -g is for the types of maps, which libbpf reads.
+    # -g is for the types of maps, which libbpf reads; "gen object" leaves the debugger's part out.
     add_custom_command(OUTPUT ${object}
         COMMAND ${BPF_CLANG} --target=bpf -O2 -g -Wall -Wextra -Werror ${includes}
             -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
             -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
         DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source} ${ARGN} VERBATIM)
     add_custom_command(OUTPUT ${header}
-        COMMAND ${BPFTOOL} gen skeleton ${object} name ${name} > ${header}
+        COMMAND ${BPFTOOL} gen object ${object}.linked ${object}
+        COMMAND ${BPFTOOL} gen skeleton ${object}.linked name ${name} > ${header}
         DEPENDS ${object} VERBATIM)
     add_custom_target(${name}_skeleton_header DEPENDS ${header})
     add_library(${name}_skeleton INTERFACE)
