@@ -195,8 +195,8 @@ int guest_thread_cpu(const struct host_root *root, pid_t pid, pid_t tid, unsigne
 		return (int)length;
 	/* The second field, the name, may hold anything; the last ')' ends it. */
 	rest = strrchr(buf, ')');
-	for (i = 2, field = NULL; rest && i < 39; i++)
-		field = strsep(&rest, " ");
+	for (i = 2; rest && i < 39; i++)
+		(void)strsep(&rest, " ");
 	field = rest ? strsep(&rest, " ") : NULL;
 	if (!field || number_parse_u64(field, 0, UINT32_MAX, &cpu) < 0)
 		return -EBADMSG;

@@ -66,7 +66,8 @@ static void test_moments(void **state)
 		/* A bucket is as wide as what lies below it. */
 		for (i = 1; i < 100; i++) {
 			double found = distribution_percentile(&distribution, (double)i / 100);
-			double truth = (double)values[i * VALUES / 100];
+			size_t place = i * VALUES / 100;
+			double truth = (double)values[place];
 
 			assert_true(found <= truth * 2 + 1 && found >= truth / 2 - 1);
 		}
