@@ -55,6 +55,12 @@ struct sample {
 	size_t distribution_count, distribution_room;
 };
 
+/* Whether a row's values are nanoseconds. */
+static inline bool field_is_time(enum field_kind kind, enum field_unit unit)
+{
+	return kind == FIELD_TIME || (unit == UNIT_NANOSECONDS && kind != FIELD_HISTOGRAM);
+}
+
 /* Whether a field counts up, so that its change in an interval and its rate mean something. */
 static inline bool field_counts_up(enum field_kind kind)
 {

@@ -157,7 +157,7 @@ size_t view_first_row(const struct view_model *model, int height)
 
 static void format_count(char *out, size_t size, const struct rate *rate)
 {
-	if (rate->kind == FIELD_TIME)
+	if (field_is_time(rate->kind, rate->unit))
 		format_time(out, size, (double)rate->total, "");
 	else
 		snprintf(out, size, "%" PRIu64, rate->total);

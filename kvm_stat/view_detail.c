@@ -14,15 +14,30 @@
 #define SPARK_ROW   4
 #define TABLE_ROW   6
 
+/* A number of what the row counts. */
 static void format_value(char *out, size_t size, const struct rate *rate, double value,
 			 const char *suffix)
 {
 	if (isnan(value))
 		snprintf(out, size, "-");
-	else if (rate->kind == FIELD_TIME || rate->unit == UNIT_NANOSECONDS)
+	else if (field_is_time(rate->kind, rate->unit))
 		format_time(out, size, value, suffix);
 	else
 		snprintf(out, size, "%.0f%s", nearbyint(value), suffix);
+}
+
+/* One of the values that are spread over the buckets. */
+static void format_spread(char *out, size_t size, const struct rate *rate, double value)
+{
+	/* Of events, such as exits, it is how long each took. */
+	bool time = rate->kind == FIELD_EVENTS || rate->unit == UNIT_NANOSECONDS;
+
+	if (isnan(value))
+		snprintf(out, size, "-");
+	else if (time)
+		format_time(out, size, value, "");
+	else
+		snprintf(out, size, "%.0f", nearbyint(value));
 }
 
 static double highest_value(const struct history *history, const struct history_row *row)
@@ -89,16 +104,35 @@ static void format_bucket(char *out, size_t size, const struct rate *rate,
 	uint64_t low, high;
 
 	distribution_bucket(values, bucket, &low, &high);
-	format_value(low_text, sizeof(low_text), rate, (double)low, "");
-	format_value(high_text, sizeof(high_text), rate, (double)high, "");
+	format_spread(low_text, sizeof(low_text), rate, (double)low);
+	format_spread(high_text, sizeof(high_text), rate, (double)high);
 	if (high == UINT64_MAX)
 		snprintf(out, size, "%s or more", low_text);
 	else
 		snprintf(out, size, "%s - %s", low_text, high_text);
 }
 
-/* The buckets from the first that holds something to the last. */
-static void put_histogram(struct view_spans *spans, int row, const struct rate *rate, bool utf8)
+/* A bar of `length` characters. */
+static char *draw_bar(int length, bool utf8)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	while (length-- > 0)
+		fputs(utf8 ? "\u2588" : "#", out);
+	if (fclose(out)) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+/* The buckets from the first that holds something to the last, in the rows up to `end`. */
+static void put_histogram(struct view_spans *spans, int row, int end, const struct rate *rate,
+			  bool utf8)
 {
 	const struct distribution *values = rate->distribution;
 	int room = spans->width - LABEL_WIDTH - COUNT_WIDTH - 3;
@@ -111,35 +145,35 @@ static void put_histogram(struct view_spans *spans, int row, const struct rate *
 		last--;
 	for (i = first; i < last; i++)
 		highest = values->buckets[i] > highest ? values->buckets[i] : highest;
-	for (i = first; i < last && row < spans->height - 1; i++, row++) {
+	for (i = first; i < last && row < end; i++, row++) {
 		double share = (double)values->buckets[i] / (double)highest;
-		int length = room > 0 ? (int)ceil(share * room) : 0, j;
+		cleanup_free char *bar = draw_bar(room > 0 ? (int)ceil(share * room) : 0, utf8);
 		char label[56];
 		int col;
 
 		format_bucket(label, sizeof(label), rate, values, i);
-		view_put(spans, row, 1, VIEW_PLAIN, "%*s", LABEL_WIDTH, label);
-		col = view_put(spans, row, LABEL_WIDTH + 1, VIEW_PLAIN, "%*" PRIu64, COUNT_WIDTH,
-			       values->buckets[i]);
-		for (j = 0; j < length; j++)
-			view_put(spans, row, col + 1 + j, VIEW_PLAIN, "%s", utf8 ? "\u2588" : "#");
+		col = view_put(spans, row, 1, VIEW_PLAIN, "%*s%*" PRIu64, LABEL_WIDTH, label,
+			       COUNT_WIDTH, values->buckets[i]);
+		if (bar)
+			view_put(spans, row, col + 1, VIEW_PLAIN, "%s", bar);
 	}
 }
 
-static void put_moments(struct view_spans *spans, int row, const struct rate *rate)
+static void put_moments(struct view_spans *spans, int row, const struct rate *rate, bool utf8)
 {
 	const struct distribution *values = rate->distribution;
 	char mean[24], deviation[24], half[24], most[24], longest[24] = "";
 
-	format_value(mean, sizeof(mean), rate, distribution_mean(values), "");
-	format_value(deviation, sizeof(deviation), rate, distribution_deviation(values), "");
-	format_value(half, sizeof(half), rate, distribution_percentile(values, 0.5), "");
-	format_value(most, sizeof(most), rate, distribution_percentile(values, 0.99), "");
+	format_spread(mean, sizeof(mean), rate, distribution_mean(values));
+	format_spread(deviation, sizeof(deviation), rate, distribution_deviation(values));
+	format_spread(half, sizeof(half), rate, distribution_percentile(values, 0.5));
+	format_spread(most, sizeof(most), rate, distribution_percentile(values, 0.99));
 	if (values->has_extremes)
-		format_value(longest, sizeof(longest), rate, (double)values->max, "");
+		format_spread(longest, sizeof(longest), rate, (double)values->max);
 	view_put(spans, row, 1, VIEW_PLAIN, "%" PRIu64 " values   p50 %s   p99 %s%s%s%s%s%s%s",
 		 values->count, half, most, values->has_moments ? "   mean " : "",
-		 values->has_moments ? mean : "", values->has_moments ? " \u00b1" : "",
+		 values->has_moments ? mean : "",
+		 values->has_moments ? (utf8 ? " \u00b1" : " +-") : "",
 		 values->has_moments ? deviation : "", *longest ? "   max " : "", longest);
 }
 
@@ -152,6 +186,7 @@ void view_detail_layout(const struct view_model *model, int width, int height,
 	const struct history_row *row = rate ? history_find(model->history, rate) : NULL;
 	cleanup_free char *name = rate ? text_clean(rate->name) : NULL;
 	cleanup_free char *line = NULL;
+	bool has_hint = height > TABLE_ROW + 2;
 
 	view_spans_start(spans, width, height);
 	if (!rate) {
@@ -165,9 +200,11 @@ void view_detail_layout(const struct view_model *model, int width, int height,
 	if (line)
 		view_put(spans, SPARK_ROW, 1, VIEW_PLAIN, "%s", line);
 	if (rate->distribution && rate->distribution->count) {
-		put_moments(spans, TABLE_ROW, rate);
-		put_histogram(spans, TABLE_ROW + 1, rate, model->utf8);
+		put_moments(spans, TABLE_ROW, rate, model->utf8);
+		put_histogram(spans, TABLE_ROW + 1, has_hint ? height - 1 : height, rate,
+			      model->utf8);
 	}
-	view_put(spans, height - 1, 1, VIEW_HINT, "%s",
-		 "Up, Down: other rows   any other key: back");
+	if (has_hint)
+		view_put(spans, height - 1, 1, VIEW_HINT, "%s",
+			 "Up, Down: other rows   any other key: back");
 }

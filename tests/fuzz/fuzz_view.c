@@ -52,12 +52,22 @@ static void take_sample(struct fuzz_supply *supply, char *const *names, struct r
 	while (count--) {
 		uint8_t what = fuzz_byte(supply);
 		struct sample_row row = {
-			.name = names[what & 7], .kind = (what >> 3) % 3, .guest = what >> 6};
+			.name = names[what & 7], .kind = (what >> 3) % 5, .guest = what >> 6};
+		struct distribution values = {.bucket_count = 64, .has_moments = true};
+		unsigned int bucket = fuzz_byte(supply) % 64;
 
 		if (what & 0x20)
 			row.parent = names[fuzz_byte(supply) & 7];
 		row.value = fuzz_number(supply, what % 9);
-		promise(sample_add(sample, row) == 0);
+		values.scale = bucket & 1 ? DISTRIBUTION_LOG2 : DISTRIBUTION_LINEAR;
+		values.bucket_size = row.value;
+		values.buckets[bucket] = values.count = row.value;
+		row.thread.tid = (pid_t)(row.value & 3);
+		row.thread.is_vcpu = row.value & 4;
+		if (what & 1)
+			promise(sample_add_distribution(sample, row, &values) == 0);
+		else
+			promise(sample_add(sample, row) == 0);
 	}
 	sample_sort(sample);
 	promise(rates_update(rates, sample) == 0);
@@ -100,6 +110,8 @@ static void check_layout(struct fuzz_supply *supply, struct view_model *model)
 			model->selected < model->first + view_page(model, height));
 	view_layout(model, width, height, &spans);
 	check_spans(&spans, width, height);
+	view_detail_layout(model, width, height, &spans);
+	check_spans(&spans, width, height);
 	view_spans_done(&spans);
 }
 
@@ -113,7 +125,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rates rates = {0};
 	struct sample sample = {0};
 	struct view_rows rows = {0};
+	struct exit_table exits = {0};
+	struct history history = {0};
 	struct view_model model = {.rates = &rates,
+				   .exits = &exits,
+				   .history = &history,
 				   .rows = &rows,
 				   .guests = &guests,
 				   .pid = flags & 3,
@@ -129,14 +145,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	list[1].name = list[1].raw_name = names[1];
 	model.guest_name = model.pid ? names[2] : NULL;
 	model.only = flags & 32 ? names[3] : NULL;
-	model.kind = flags & 32 ? VIEW_GUESTS : VIEW_EVENTS;
+	model.kind = (enum view_kind)(fuzz_byte(&supply) % 4);
 	model.notice = flags & 64 ? notice : NULL;
 	take_sample(&supply, names, &rates, &sample, 1000000000);
 	take_sample(&supply, names, &rates, &sample, 1000000000 + fuzz_number(&supply, 4));
-	promise(view_rows_update(&rows, &rates, model.sort, flags & 128) == 0);
+	promise(history_update(&history, &rates) == 0);
+	promise(exit_table_update(&exits, &rates, (enum exit_span)(flags & 1)) == 0);
+	if (model.kind == VIEW_EXITS)
+		promise(view_rows_update_exits(&rows, &exits) == 0);
+	else
+		promise(view_rows_update(&rows, &rates, model.sort, flags & 128) == 0);
 	promise(rows.count <= rates.count);
 	check_layout(&supply, &model);
 	view_rows_done(&rows);
+	exit_table_done(&exits);
+	history_clear(&history);
 	rates_done(&rates);
 	sample_done(&sample);
 	for (i = 0; i < NAMES; i++)

@@ -232,6 +232,164 @@ static void test_guests(void **state)
 	fixture_done(&f);
 }
 
+static void test_vcpus(void **state)
+{
+	struct rate rows[] = {
+		{.name = "kvm_exit",
+		 .guest = 10,
+		 .thread = {.tid = 101, .is_vcpu = true, .has_cpu = true, .cpu = 7},
+		 .total = 300,
+		 .delta = 3,
+		 .per_second = 3},
+		{.name = "kvm_exit",
+		 .guest = 10,
+		 .thread = {.tid = 102, .is_vcpu = true, .vcpu = 1, .has_cpu = true},
+		 .total = 100,
+		 .delta = 9,
+		 .per_second = 9},
+		{.name = "kvm_exit", .guest = 11, .thread = {.tid = 12345678}, .total = 100},
+	};
+	struct guest list[] = {{.pid = 10, .name = (char *)"web"}};
+	struct fixture f = fixture_new(rows, array_size(rows));
+
+	(void)state;
+	f.guests = (struct guests){.list = list, .count = array_size(list)};
+	fixture_set(&f, rows, array_size(rows), VIEW_SORT_RATE, false);
+	f.model.only = "kvm_exit";
+	f.model.kind = VIEW_VCPUS;
+	f.model.pid = 10;
+	f.model.guest_name = "web";
+	f.model.tid = 102;
+	assert_screen(
+		&f, 80, 8,
+		"kvm statistics - pid 10 (web), thread 102\n"
+		" event: kvm_exit\n"
+		" Guest Name                vCPU      TID  CPU      Total %Total\u25bcCurAvg/s\n"
+		" web                          1      102    0        100   20.0        9\n"
+		" web                          0      101    7        300   60.0        3\n"
+		" pid 11                       - 12345678             100   20.0        0\n"
+		" Total                                               500              12\n"
+		"\n");
+	/* The vCPU's number and the rate stay longest. */
+	assert_screen(&f, 30, 7,
+		      "kvm statistics - pid 10 (web),\n"
+		      " event: kvm_exit\n"
+		      " Guest Name      vCPU\u25bcCurAvg/s\n"
+		      " web                1        9\n"
+		      " web                0        3\n"
+		      " pid 11             -        0\n"
+		      " Total                      12\n");
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit", NULL, 10, 101), 1);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit", NULL, 10, 0), VIEW_NO_ROW);
+	fixture_done(&f);
+}
+
+/* 100 values of 1 us to 2 us each, or of a hundred times that. */
+#define SPREAD(factor)                                                                             \
+	{                                                                                          \
+		.bucket_count = 40, .count = 100, .has_moments = true, .has_extremes = true,       \
+		.sum = 150000ULL * (factor), .squares_low = 225000000ULL * (factor) * (factor),    \
+		.min = 1024ULL * (factor), .max = 2000ULL * (factor), .buckets = {                 \
+			[(factor) == 1 ? 11 : 18] = 100                                            \
+		}                                                                                  \
+	}
+
+static void test_exits(void **state)
+{
+	static const struct distribution quick = SPREAD(1), slow = SPREAD(100);
+	struct rate rows[] = {
+		{.name = "kvm_exit", .total = 300, .delta = 300, .distribution = &quick},
+		{.name = "kvm_exit(CPUID)",
+		 .parent = "kvm_exit",
+		 .total = 100,
+		 .per_second = 100,
+		 .distribution = &quick},
+		{.name = "kvm_exit(HLT)",
+		 .parent = "kvm_exit",
+		 .total = 100,
+		 .per_second = 100,
+		 .distribution = &slow},
+		{.name = "kvm_exit(IOIO)",
+		 .parent = "kvm_exit",
+		 .total = 100,
+		 .per_second = 100,
+		 .distribution = &slow},
+		{.name = "kvm_exit(NPF)", .parent = "kvm_exit"},
+	};
+	struct fixture f = fixture_new(rows, array_size(rows));
+
+	(void)state;
+	f.model.kind = VIEW_EXITS;
+	fixture_set(&f, rows, array_size(rows), VIEW_SORT_RATE, true);
+	assert_screen(
+		&f, 92, 8,
+		"kvm statistics - summary\n"
+		"\n"
+		" Exit reason                    Count  \u25bc%Time   Mean    p50    p99    Max "
+		"CurAvg/s\n"
+		" kvm_exit(IOIO)                   100    99.0  150us  166us  199us  200us "
+		"     100\n"
+		" kvm_exit(CPUID)                  100     1.0  1.5us  1.5us  2.0us  2.0us "
+		"     100\n"
+		" kvm_exit(HLT)                    100  halted  150us  166us  199us  200us "
+		"     100\n"
+		" Total without halts              200    15ms\n"
+		"\n");
+	fixture_done(&f);
+}
+
+static void assert_detail(struct fixture *f, int width, int height, const char *expected)
+{
+	char *screen;
+
+	view_detail_layout(&f->model, width, height, &f->spans);
+	screen = render(&f->spans);
+	strip_line_ends(screen);
+	assert_string_equal(screen, expected);
+	free(screen);
+}
+
+static void test_detail(void **state)
+{
+	static const double speeds[] = {0, 4, 8, 2};
+	struct distribution values = {
+		.bucket_count = 40, .buckets = {[11] = 10, [12] = 40, [14] = 1}, .count = 51};
+	struct rate rows[] = {{.name = "halt_wait_hist",
+			       .kind = FIELD_HISTOGRAM,
+			       .unit = UNIT_NANOSECONDS,
+			       .total = 51,
+			       .delta = 1,
+			       .distribution = &values}};
+	struct fixture f = fixture_new(rows, array_size(rows));
+	size_t i;
+
+	(void)state;
+	fixture_set(&f, rows, array_size(rows), VIEW_SORT_RATE, true);
+	for (i = 0; i < array_size(speeds); i++) {
+		rows[0].per_second = speeds[i];
+		assert_int_equal(history_update(&f.history, &f.rates), 0);
+	}
+	f.model.selected = 0;
+	f.model.utf8 = false;
+	assert_detail(&f, 60, 13,
+		      "halt_wait_hist\n"
+		      "\n"
+		      " now 2/s   highest 8/s   total 51\n"
+		      "\n"
+		      "                                                       .=@:\n"
+		      "\n"
+		      " 51 values   p50 2.8us   p99 12us\n"
+		      "          1.0us - 2.0us         10 ######\n"
+		      "          2.0us - 4.1us         40 ########################\n"
+		      "          4.1us - 8.2us          0\n"
+		      "           8.2us - 16us          1 #\n"
+		      "\n"
+		      " Up, Down: other rows   any other key: back\n");
+	f.model.selected = 1; /* the row is gone */
+	assert_detail(&f, 40, 2, " This row is gone\n\n");
+	fixture_done(&f);
+}
+
 /* Name first, then percent, then total give way; the rate stays. */
 static void test_narrow(void **state)
 {
@@ -365,11 +523,13 @@ static void test_prompt_editing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_screen),      cmocka_unit_test(test_children),
-		cmocka_unit_test(test_messages),    cmocka_unit_test(test_one_row_without_total),
-		cmocka_unit_test(test_dead_marker), cmocka_unit_test(test_guests),
-		cmocka_unit_test(test_narrow),      cmocka_unit_test(test_wide_values),
-		cmocka_unit_test(test_time_units),  cmocka_unit_test(test_prompt_editing),
+		cmocka_unit_test(test_screen),         cmocka_unit_test(test_children),
+		cmocka_unit_test(test_messages),       cmocka_unit_test(test_one_row_without_total),
+		cmocka_unit_test(test_dead_marker),    cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_vcpus),          cmocka_unit_test(test_exits),
+		cmocka_unit_test(test_detail),         cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_wide_values),    cmocka_unit_test(test_time_units),
+		cmocka_unit_test(test_prompt_editing),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");

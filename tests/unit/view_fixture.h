@@ -14,6 +14,8 @@ struct fixture {
 	struct rates rates;
 	struct guests guests;
 	struct view_rows rows;
+	struct exit_table exits;
+	struct history history;
 	struct view_model model;
 	struct view_spans spans;
 };
@@ -26,8 +28,14 @@ static inline void fixture_set(struct fixture *f, struct rate *rows, size_t coun
 	f->model.rates = &f->rates;
 	f->model.rows = &f->rows;
 	f->model.guests = &f->guests;
+	f->model.exits = &f->exits;
+	f->model.history = &f->history;
 	f->model.sort = sort;
-	assert_int_equal(view_rows_update(&f->rows, &f->rates, sort, children), 0);
+	assert_int_equal(exit_table_update(&f->exits, &f->rates, EXIT_TOTAL), 0);
+	if (f->model.kind == VIEW_EXITS)
+		assert_int_equal(view_rows_update_exits(&f->rows, &f->exits), 0);
+	else
+		assert_int_equal(view_rows_update(&f->rows, &f->rates, sort, children), 0);
 }
 
 static inline struct fixture fixture_new(struct rate *rows, size_t count)
@@ -44,6 +52,8 @@ static inline struct fixture fixture_new(struct rate *rows, size_t count)
 static inline void fixture_done(struct fixture *f)
 {
 	view_rows_done(&f->rows);
+	exit_table_done(&f->exits);
+	history_clear(&f->history);
 	view_spans_done(&f->spans);
 }
 

@@ -60,6 +60,8 @@ static void sweep(struct view_model *model, int thin)
 		for (width = 1; width <= MAX_WIDTHS; width += thin) {
 			view_layout(model, width, height, &spans);
 			assert_sound(&spans, width, height);
+			view_detail_layout(model, width, height, &spans);
+			assert_sound(&spans, width, height);
 		}
 	view_spans_done(&spans);
 }
@@ -68,6 +70,15 @@ static void test_any_size(void **state)
 {
 	struct rate rows[2 * array_size(hostile_names)];
 	struct guest list[array_size(hostile_names)];
+	static const struct distribution values = {
+		.bucket_count = 40,
+		.buckets = {[0] = 1, [3] = UINT64_MAX / 2, [7] = 3, [39] = 2},
+		.count = UINT64_MAX / 2 + 6,
+		.has_moments = true,
+		.sum = UINT64_MAX,
+		.squares_high = UINT64_MAX,
+		.has_extremes = true,
+		.max = UINT64_MAX};
 	struct fixture f = fixture_new(NULL, 0);
 	size_t i, n = array_size(hostile_names);
 
@@ -100,6 +111,15 @@ static void test_any_size(void **state)
 	sweep(&f.model, 5);
 	f.model.notice = list[6].name;
 	sweep(&f.model, 5);
+	f.model.kind = VIEW_VCPUS;
+	sweep(&f.model, 5);
+	f.model.kind = VIEW_EXITS;
+	for (i = 0; i < array_size(rows); i++)
+		rows[i].distribution = &values;
+	fixture_set(&f, rows, array_size(rows), VIEW_SORT_RATE, true);
+	for (i = 0; i < HISTORY_MAX + 3; i++)
+		assert_int_equal(history_update(&f.history, &f.rates), 0);
+	sweep(&f.model, 1);
 	for (i = 0; i < n; i++)
 		free(list[i].name);
 	fixture_done(&f);
