@@ -11,7 +11,7 @@
 #include "kvm_stat/source.h"
 #include "version.h"
 
-enum { OPT_COUNT = CHAR_MAX + 1, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
+enum { OPT_COUNT = CHAR_MAX + 1, OPT_EXPLAIN, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
 
 static const char short_options[] = "1cdf:g:hilL:p:s:tz";
 
@@ -32,6 +32,7 @@ static const struct option long_options[] = {
 	{"tracepoints", no_argument, NULL, 't'},
 	{"skip-zero-records", no_argument, NULL, 'z'},
 	{"count", required_argument, NULL, OPT_COUNT},
+	{"explain", required_argument, NULL, OPT_EXPLAIN},
 	{"source", required_argument, NULL, OPT_SOURCE},
 	{"sysroot", required_argument, NULL, OPT_SYSROOT},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -57,6 +58,8 @@ static const char help_text[] =
 	" -t, --tracepoints           count KVM's tracepoints (the default)\n"
 	" -z, --skip-zero-records     log no records that are all zero\n"
 	"     --count <n>             end after n records, refreshes or seconds of -1\n"
+	"     --explain <name>        say what a row means and what to try; \"help\"\n"
+	"                             lists the names\n"
 	"     --source <list>         sources to use: debugfs,tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
 	" -h, --help                  print this help\n"
@@ -225,6 +228,9 @@ static int apply(int option, char *argv[], struct options *options)
 	case OPT_COUNT:
 		status = parse_count(value, options);
 		break;
+	case OPT_EXPLAIN:
+		options->explain = value;
+		break;
 	case OPT_SOURCE:
 		status = parse_sources(value, options);
 		break;
@@ -257,7 +263,9 @@ static int settle(struct options *options)
 			      "-L/--log-to-file");
 		return 1;
 	}
-	if (strcmp(options->fields, "help") == 0)
+	if (options->explain)
+		options->mode = MODE_EXPLAIN;
+	else if (strcmp(options->fields, "help") == 0)
 		options->mode = MODE_LIST_FIELDS;
 	else if (options->logs)
 		options->mode = MODE_LOG;

@@ -29,6 +29,10 @@ _kvm_stat() {
 		mapfile -t COMPREPLY < <(compgen -W 'debugfs tracepoints debugfs,tracepoints' -- "$cur")
 		return
 		;;
+	--explain)
+		mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" --explain help 2>/dev/null)" -- "$cur")
+		return
+		;;
 	-f | --fields)
 		mapfile -t COMPREPLY < <(compgen -W help -- "$cur")
 		return
@@ -41,7 +45,7 @@ _kvm_stat() {
 		mapfile -t COMPREPLY < <(compgen -W '
 			-1 --once --batch -c --csv -d --debugfs -f --fields -g --guest -h --help
 			-i --debugfs-include-past -l --log -L --log-to-file -p --pid -s --set-delay
-			-t --tracepoints -z --skip-zero-records --count --source --sysroot --version
+			-t --tracepoints -z --skip-zero-records --count --explain --source --sysroot --version
 			' -- "$cur")
 	fi
 }
