@@ -1,4 +1,5 @@
-# man_page(NAME SECTION): man/NAME.SECTION.scd becomes an installed man page.
+# man_page(NAME SECTION [GENERATOR target]): man/NAME.SECTION.scd, or what the target writes on
+# standard output, becomes an installed man page.
 find_program(SCDOC scdoc)
 if(WITH_MAN STREQUAL "ON" AND NOT SCDOC)
     message(FATAL_ERROR "WITH_MAN=ON needs scdoc, which was not found")
@@ -11,11 +12,27 @@ endif()
 add_feature_info(man-pages build_man "man pages, by scdoc")
 
 function(man_page name section)
+    cmake_parse_arguments(P "" "GENERATOR" "" ${ARGN})
     if(NOT build_man)
         return()
     endif()
     set(source ${CMAKE_CURRENT_SOURCE_DIR}/${name}.${section}.scd)
     set(page ${CMAKE_CURRENT_BINARY_DIR}/${name}.${section})
+    if(P_GENERATOR AND CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)
+        if(WITH_MAN STREQUAL "ON")
+            message(FATAL_ERROR "${name}(${section}) needs CMAKE_CROSSCOMPILING_EMULATOR, to run "
+                "what writes it")
+        endif()
+        message(WARNING "${name}(${section}) is not built: no CMAKE_CROSSCOMPILING_EMULATOR")
+        return()
+    endif()
+    if(P_GENERATOR)
+        # A target as command: with CMAKE_CROSSCOMPILING_EMULATOR where it is for another machine.
+        set(source ${page}.scd)
+        add_custom_command(OUTPUT ${source}
+            COMMAND ${P_GENERATOR} > ${source}
+            DEPENDS ${P_GENERATOR} VERBATIM)
+    endif()
     add_custom_command(OUTPUT ${page}
         COMMAND ${SCDOC} < ${source} > ${page}
         DEPENDS ${source} VERBATIM)

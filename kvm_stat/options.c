@@ -11,7 +11,15 @@
 #include "kvm_stat/source.h"
 #include "version.h"
 
-enum { OPT_COUNT = CHAR_MAX + 1, OPT_VIA, OPT_EXITS, OPT_SOURCE, OPT_SYSROOT, OPT_VERSION };
+enum {
+	OPT_COUNT = CHAR_MAX + 1,
+	OPT_EXITS,
+	OPT_EXPLAIN,
+	OPT_SOURCE,
+	OPT_SYSROOT,
+	OPT_VERSION,
+	OPT_VIA
+};
 
 static const char short_options[] = "1cdf:g:hilL:p:s:tz";
 
@@ -33,6 +41,7 @@ static const struct option long_options[] = {
 	{"skip-zero-records", no_argument, NULL, 'z'},
 	{"count", required_argument, NULL, OPT_COUNT},
 	{"exits", no_argument, NULL, OPT_EXITS},
+	{"explain", required_argument, NULL, OPT_EXPLAIN},
 	{"source", required_argument, NULL, OPT_SOURCE},
 	{"sysroot", required_argument, NULL, OPT_SYSROOT},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -60,6 +69,8 @@ static const char help_text[] =
 	" -z, --skip-zero-records     log no records that are all zero\n"
 	"     --count <n>             end after n records, refreshes or seconds of -1\n"
 	"     --exits                 with -1: how long exits take\n"
+	"     --explain <name>        say what a row means and what to try; \"help\"\n"
+	"                             lists the names\n"
 	"     --source <list>         sources to use: debugfs,tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
 	"     --via <name>            count tracepoints via bpf or perf only\n"
@@ -245,6 +256,9 @@ static int apply(int option, char *argv[], struct options *options)
 	case OPT_EXITS:
 		options->exits = true;
 		break;
+	case OPT_EXPLAIN:
+		options->explain = value;
+		break;
 	case OPT_VIA:
 		status = parse_via(value, options);
 		break;
@@ -284,7 +298,9 @@ static int settle(struct options *options)
 		message_error("option --exits requires -1/--once/--batch");
 		return 1;
 	}
-	if (strcmp(options->fields, "help") == 0)
+	if (options->explain)
+		options->mode = MODE_EXPLAIN;
+	else if (strcmp(options->fields, "help") == 0)
 		options->mode = MODE_LIST_FIELDS;
 	else if (options->logs)
 		options->mode = MODE_LOG;

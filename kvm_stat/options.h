@@ -17,6 +17,7 @@ enum mode {
 	MODE_BATCH,       /* -1 */
 	MODE_LOG,         /* -l, -L */
 	MODE_LIST_FIELDS, /* -f help */
+	MODE_EXPLAIN,     /* --explain */
 };
 
 struct options {
@@ -37,6 +38,7 @@ struct options {
 	pid_t pid;            /* -p; 0 for all */
 	bool logs;            /* -l or -L */
 	const char *log_file; /* -L; NULL: stdout */
+	const char *explain;  /* --explain; NULL without it */
 	const char *sysroot;  /* NULL: this host */
 	double delay;         /* -s, seconds */
 	uint64_t count;       /* --count: samples, records or refreshes; 0: without end */

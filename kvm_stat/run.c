@@ -12,6 +12,7 @@
 #include "host/message.h"
 #include "host/stdout.h"
 #include "kvm_stat/exit_table.h"
+#include "kvm_stat/explain.h"
 #include "kvm_stat/log.h"
 #include "kvm_stat/output.h"
 #include "kvm_stat/screen.h"
@@ -120,6 +121,7 @@ static int run_mode(struct session *session, const struct options *options, int 
 	case MODE_SCREEN:
 		return tui_run(session, options);
 	case MODE_BATCH:
+	case MODE_EXPLAIN: /* needs no session: it never comes here */
 		break;
 	}
 	return batch(session, options, signal_fd);
@@ -187,6 +189,8 @@ int kvm_stat_run(int argc, char *argv[])
 	message_set_program(argc > 0 ? argv[0] : NULL, "kvm_stat");
 	if (options_parse(argc, argv, &options, &status) <= 0)
 		return stdout_close(status);
+	if (options.mode == MODE_EXPLAIN)
+		return stdout_close(explain_run(options.explain, options.sysroot));
 	/* Without a terminal there is no screen: what scripts get is one batch. */
 	if (options.mode == MODE_SCREEN && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
 		options.mode = MODE_BATCH;

@@ -139,7 +139,7 @@ int tracepoint_event_id(const struct tracepoint_events *events,
 	return dir < 0 ? dir : host_read_u64_at(dir, "id", ret_id);
 }
 
-static int parse_format(const struct tracepoint_events *events, struct tracepoint_event *event)
+int tracepoint_event_format(const struct tracepoint_events *events, struct tracepoint_event *event)
 {
 	cleanup_close int dir = -1;
 	cleanup_free char *text = NULL;
@@ -180,9 +180,9 @@ int tracepoint_event_reasons(struct tracepoint_events *events, struct tracepoint
 	/* Only SEV-ES guests make these, on SVM: elsewhere they would be rows for nothing. */
 	if (strncmp(event->name, "kvm_vmgexit", 11) == 0 && events->isa != EXIT_ISA_SVM)
 		return 0;
-	r = parse_format(events, event);
+	r = tracepoint_event_format(events, event);
 	if (r == 0 && exit_event)
-		r = parse_format(events, exit_event);
+		r = tracepoint_event_format(events, exit_event);
 	if (r < 0 || !event->format)
 		return r;
 	r = exit_reasons_build(event->name, event->format, events->isa,

@@ -36,6 +36,13 @@ int tracepoint_event_id(const struct tracepoint_events *events,
 			const struct tracepoint_event *event, uint64_t *ret_id) must_check;
 
 /*
+ * Parses the event's format into event->format, once; NULL stays where libtraceevent does not
+ * understand it. Returns 0 or -errno of reading it.
+ */
+int tracepoint_event_format(const struct tracepoint_events *events,
+			    struct tracepoint_event *event) must_check;
+
+/*
  * Works out event->reasons, once. An event that tells none, or whose format libtraceevent does not
  * understand, has NULL. Returns 0 or -errno of reading the format.
  */

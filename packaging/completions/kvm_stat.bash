@@ -33,6 +33,10 @@ _kvm_stat() {
 		mapfile -t COMPREPLY < <(compgen -W 'bpf perf' -- "$cur")
 		return
 		;;
+	--explain)
+		mapfile -t COMPREPLY < <(compgen -W "$("${COMP_WORDS[0]}" --explain help 2>/dev/null)" -- "$cur")
+		return
+		;;
 	-f | --fields)
 		mapfile -t COMPREPLY < <(compgen -W help -- "$cur")
 		return
@@ -45,7 +49,7 @@ _kvm_stat() {
 		mapfile -t COMPREPLY < <(compgen -W '
 			-1 --once --batch -c --csv -d --debugfs -f --fields -g --guest -h --help
 			-i --debugfs-include-past -l --log -L --log-to-file -p --pid -s --set-delay
-			-t --tracepoints -z --skip-zero-records --count --exits --source --sysroot --via
+			-t --tracepoints -z --skip-zero-records --count --exits --explain --source --sysroot --via
 			--version
 			' -- "$cur")
 	fi

@@ -18,6 +18,7 @@ complete -c kvm_stat -s t -l tracepoints -d 'Count the tracepoints of KVM'
 complete -c kvm_stat -s z -l skip-zero-records -d 'Leave out records in which nothing happened'
 complete -c kvm_stat -l count -x -d 'End after so many records or refreshes'
 complete -c kvm_stat -l exits -d 'Show how long exits take'
+complete -c kvm_stat -l explain -x -a '(kvm_stat --explain help 2>/dev/null)' -d 'Say what a row means'
 complete -c kvm_stat -l source -x -a 'debugfs tracepoints debugfs,tracepoints' -d 'Use exactly these sources'
 complete -c kvm_stat -l sysroot -x -a '(__fish_complete_directories)' -d "Read another machine's copy"
 complete -c kvm_stat -l via -x -a 'bpf perf' -d 'Count tracepoints only via this'

@@ -43,7 +43,7 @@ accepted() {
 	refused 2 "" -1dx
 	refused 2 "argument" -1 -d argument
 	refused 2 "" --csv=yes
-	for option in -f -g -L -p -s --fields --guest --log-to-file --pid --set-delay --count --source; do
+	for option in -f -g -L -p -s --fields --guest --log-to-file --pid --set-delay --count --source --explain; do
 		refused 2 "" -1 $option
 	done
 }

@@ -37,7 +37,9 @@ static void check(const struct options *options)
 	promise(options->count <= UINT32_MAX);
 	promise(options->mode != MODE_LOG || options->waits_for_kvm == !!options->log_file);
 	promise(options->mode != MODE_BATCH || !options->log_file);
-	promise((strcmp(options->fields, "help") == 0) == (options->mode == MODE_LIST_FIELDS));
+	promise(!!options->explain == (options->mode == MODE_EXPLAIN));
+	promise((!options->explain && strcmp(options->fields, "help") == 0) ==
+		(options->mode == MODE_LIST_FIELDS));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,6 +4,7 @@
 # shellcheck source=tests/lint/lib.sh
 . "${0%/*}/lib.sh"
 
+build=$1
 cd packaging/completions
 for file in *.bash; do
 	bash -n "$file" || complain "$file"
@@ -55,6 +56,13 @@ expect kvm-device apply --root '=' /us '=>' /usr
 expect kvm-device wait --timeout '' '=>' ''
 expect kvm_stat --trace '=>' --tracepoints
 expect kvm_stat -1 --sk '=>' --skip-zero-records
+(
+	# It asks the program.
+	PATH=$build/bin:$PATH
+	expect kvm_stat --explain halt_wa '=>' halt_wait_hist halt_wait_ns halt_wakeup
+	expect kvm_stat --explain '=' 'instruction_sigp_*' '=>' 'instruction_sigp_*'
+	[ "$failures" -eq 0 ]
+) || complain "completing --explain"
 expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
 expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
 expect kvm_stat --source '=' t '=>' tracepoints

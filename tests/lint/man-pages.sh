@@ -1,13 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every man page is made by scdoc, accepted by mandoc and groff, and has the usual sections.
+# Every man page is made by scdoc, accepted by mandoc and groff, and has the usual sections; also the
+# one that the build generates.
 # shellcheck source=tests/lint/lib.sh
 . "${0%/*}/lib.sh"
 
 files -path './man/*.scd'
+generated=$1/man/kvm-events.7.scd
+[ -s "$generated" ] || complain "the build has not made $generated"
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-for source in "${FILES[@]}"; do
+for source in "${FILES[@]}" "$generated"; do
 	name=${source##*/}
 	name=${name%.scd}
 	page=$directory/$name
@@ -21,6 +24,7 @@ for source in "${FILES[@]}"; do
 	mandoc -T utf8 "$page" >/dev/null || complain "$source: mandoc"
 	case $name in
 	*.1) sections=(NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' 'SEE ALSO') ;;
+	*.7) sections=(NAME DESCRIPTION 'SEE ALSO') ;;
 	*.5) sections=(NAME SYNOPSIS DESCRIPTION EXAMPLES 'SEE ALSO') ;;
 	*.8) sections=(NAME SYNOPSIS DESCRIPTION 'EXIT STATUS' 'SEE ALSO') ;;
 	*) complain "$source: no section that is known" ;;
@@ -28,7 +32,7 @@ for source in "${FILES[@]}"; do
 	for section in "${sections[@]}"; do
 		grep -qx "# $section" "$source" || complain "$source: no section $section"
 	done
-	grep -q "man_page(${name%.*} ${name##*.})" man/CMakeLists.txt ||
+	grep -q "man_page(${name%.*} ${name##*.}[ )]" man/CMakeLists.txt ||
 		complain "$source is not in man/CMakeLists.txt"
 done
 finish

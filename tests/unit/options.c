@@ -106,6 +106,9 @@ static void test_modes(void **state)
 		{"-f|help|-1", MODE_LIST_FIELDS, NULL, false},
 		{"-f|help|-L|f", MODE_LIST_FIELDS, "f", false},
 		{"-f|helpx", MODE_SCREEN, NULL, false},
+		{"--explain|HLT", MODE_EXPLAIN, NULL, false},
+		{"--explain=|-1", MODE_EXPLAIN, NULL, false},
+		{"-f|help|-L|f|--explain|help", MODE_EXPLAIN, "f", false},
 	};
 	size_t i;
 
@@ -293,6 +296,7 @@ static void test_all_long_options(void **state)
 		{"set-delay", "se", "1"},
 		{"tracepoints", "t", NULL},
 		{"count", "co", "1"},
+		{"explain", "expl", "x"},
 		{"source", "so", "debugfs"},
 		{"sysroot", "sy", "/"},
 		{"via", "vi", "perf"},

@@ -88,7 +88,8 @@ def stand_ins(programs):
                              "/usr/lib/systemd/system", "/usr/lib/sysusers.d",
                              "/usr/lib/udev/rules.d", "/usr/lib64", "/usr/sbin", "/usr/share/doc",
                              "/usr/share/licenses", "/usr/share/man/man1", "/usr/share/man/man5",
-                             "/usr/share/man/man8", "/var/lib", "/var/log", "/var/tmp")),
+                             "/usr/share/man/man7", "/usr/share/man/man8", "/var/lib", "/var/log",
+                             "/var/tmp")),
         StandIn("libraries", ("AutoReq: no", "Provides: rtld(GNU_HASH)"), copies=tuple(others),
                 links={} if loader.startswith("/usr/lib64/") else
                 {f"/usr/lib64/{os.path.basename(loader)}": loader}),
