@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/text.h"
+#include "kvm_stat/explanations.h"
 #include "kvm_stat/format.h"
 #include "kvm_stat/view.h"
 
@@ -130,9 +131,12 @@ static char *draw_bar(int length, bool utf8)
 	return text;
 }
 
-/* The buckets from the first that holds something to the last, in the rows up to `end`. */
-static void put_histogram(struct view_spans *spans, int row, int end, const struct rate *rate,
-			  bool utf8)
+/*
+ * The buckets from the first that holds something to the last, in the rows up to `end`. Returns the
+ * row behind them.
+ */
+static int put_histogram(struct view_spans *spans, int row, int end, const struct rate *rate,
+			 bool utf8)
 {
 	const struct distribution *values = rate->distribution;
 	int room = spans->width - LABEL_WIDTH - COUNT_WIDTH - 3;
@@ -157,6 +161,7 @@ static void put_histogram(struct view_spans *spans, int row, int end, const stru
 		if (bar)
 			view_put(spans, row, col + 1, VIEW_PLAIN, "%s", bar);
 	}
+	return row;
 }
 
 static void put_moments(struct view_spans *spans, int row, const struct rate *rate, bool utf8)
@@ -177,6 +182,45 @@ static void put_moments(struct view_spans *spans, int row, const struct rate *ra
 		 values->has_moments ? deviation : "", *longest ? "   max " : "", longest);
 }
 
+/* Lays out text at its blanks, in the rows up to `end`. Returns the row behind it. */
+static int put_wrapped(struct view_spans *spans, int row, int end, const char *text)
+{
+	int width = spans->width - 2;
+
+	while (*text && row < end && width > 0) {
+		int length = (int)strlen(text), cut;
+
+		if (length > width) {
+			for (cut = width; cut > 0 && text[cut] != ' '; cut--)
+				;
+			length = cut > 0 ? cut : width;
+		}
+		view_put(spans, row++, 1, VIEW_PLAIN, "%.*s", length, text);
+		text += length;
+		text += *text == ' ';
+	}
+	return row;
+}
+
+/* What kvm-events(7) says of the row. All of it is ASCII. */
+static void put_explanation(struct view_spans *spans, int row, int end, const struct rate *rate)
+{
+	const struct explanation *found[EXPLANATIONS_MAX];
+	cleanup_free char *causes = NULL, *advice = NULL;
+
+	if (!explanations_find(rate->name, NULL, found))
+		return;
+	row = put_wrapped(spans, row, end, found[0]->counts);
+	if (found[0]->causes)
+		causes = text_format("Raised by: %s", found[0]->causes);
+	if (causes)
+		row = put_wrapped(spans, row, end, causes);
+	if (found[0]->advice)
+		advice = text_format("What to try: %s", found[0]->advice);
+	if (advice)
+		put_wrapped(spans, row, end, advice);
+}
+
 void view_detail_layout(const struct view_model *model, int width, int height,
 			struct view_spans *spans)
 {
@@ -187,6 +231,7 @@ void view_detail_layout(const struct view_model *model, int width, int height,
 	cleanup_free char *name = rate ? text_clean(rate->name) : NULL;
 	cleanup_free char *line = NULL;
 	bool has_hint = height > TABLE_ROW + 2;
+	int end = has_hint ? height - 1 : height, next = TABLE_ROW;
 
 	view_spans_start(spans, width, height);
 	if (!rate) {
@@ -200,10 +245,10 @@ void view_detail_layout(const struct view_model *model, int width, int height,
 	if (line)
 		view_put(spans, SPARK_ROW, 1, VIEW_PLAIN, "%s", line);
 	if (rate->distribution && rate->distribution->count) {
-		put_moments(spans, TABLE_ROW, rate, model->utf8);
-		put_histogram(spans, TABLE_ROW + 1, has_hint ? height - 1 : height, rate,
-			      model->utf8);
+		put_moments(spans, next++, rate, model->utf8);
+		next = put_histogram(spans, next, end, rate, model->utf8) + 1;
 	}
+	put_explanation(spans, next, end, rate);
 	if (has_hint)
 		view_put(spans, height - 1, 1, VIEW_HINT, "%s",
 			 "Up, Down: other rows   any other key: back");

@@ -3,6 +3,7 @@
 
 #include <locale.h>
 
+#include "kvm_stat/explanations.h"
 #include "kvm_stat/prompt.h"
 #include "kvm_stat/screen.h"
 #include "tests/unit/view_fixture.h"
@@ -361,6 +362,8 @@ static void test_detail(void **state)
 			       .delta = 1,
 			       .distribution = &values}};
 	struct fixture f = fixture_new(rows, array_size(rows));
+	const struct explanation *found[EXPLANATIONS_MAX];
+	char *screen;
 	size_t i;
 
 	(void)state;
@@ -385,6 +388,12 @@ static void test_detail(void **state)
 		      "           8.2us - 16us          1 #\n"
 		      "\n"
 		      " Up, Down: other rows   any other key: back\n");
+	rows[0] = (struct rate){.name = "kvm_pio", .total = 3, .delta = 3, .per_second = 3};
+	view_detail_layout(&f.model, 200, 13, &f.spans);
+	screen = render(&f.spans);
+	assert_int_not_equal(explanations_find("kvm_pio", NULL, found), 0);
+	assert_non_null(strstr(screen, found[0]->counts));
+	free(screen);
 	f.model.selected = 1; /* the row is gone */
 	assert_detail(&f, 40, 2, " This row is gone\n\n");
 	fixture_done(&f);
