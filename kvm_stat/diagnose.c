@@ -64,12 +64,17 @@ static char *explain_missing(enum source_kind kind, int error)
 		    source_name(kind));
 }
 
-static char *explain_counting(const struct host_root *root, const struct source_error *error)
+static char *explain_counting(const struct host_root *root, enum source_kind kind,
+			      const struct source_error *error)
 {
 	int level;
 
-	if (error->error == -EOPNOTSUPP)
+	if (error->error == -EOPNOTSUPP && kind == SOURCE_TRACEPOINTS && !root->real)
 		return line("cannot count tracepoints: below --sysroot is another host's tree");
+	if (error->error == -EOPNOTSUPP)
+		return line(
+			"cannot use %s: virtual CPUs cannot be told apart there: try --by guest",
+			source_name(kind));
 	if (!is_refusal(error->error))
 		return line("cannot count tracepoints: %s", strerror(-error->error));
 	if (geteuid() != 0 && kernel_perf_paranoid(root, &level) == 0 && level >= 1)
@@ -95,7 +100,7 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 			"fewer fields with -f",
 			error->wanted);
 	if (error->step == SOURCE_STEP_COUNT)
-		return explain_counting(root, error);
+		return explain_counting(root, kind, error);
 	if (error->error == -ENODEV || error->error == -ENOENT)
 		return explain_missing(kind, error->error);
 	if (is_refusal(error->error))

@@ -206,7 +206,9 @@ int session_open(struct session *session, const struct options *options)
 	/* On the screen reasons are opened by key x: each of them costs the guests a little. */
 	session->selection.children = options->mode != MODE_SCREEN;
 	session->selection.each_guest = options->mode != MODE_SCREEN;
-	session->selection.fixed_rows = options->csv;
+	session->selection.by = options->by;
+	/* The columns of CSV cannot change; rows can. */
+	session->selection.fixed_rows = options->format == FORMAT_CSV && options->by == BY_FIELD;
 	return options->sources ? open_insisted(session, options) : open_best(session, options);
 }
 
