@@ -181,8 +181,8 @@ static void put_distribution(struct json *json, struct json_object *parent, cons
 	put(json, parent, key, object);
 }
 
-static void put_row(struct json *json, struct json_object *rows, const struct report *report,
-		    const struct rate *rate)
+static struct json_object *make_row(struct json *json, const struct report *report,
+				    const struct rate *rate)
 {
 	struct json_object *row = json_object_new_object();
 	pid_t pid = report_guest_pid(report, rate);
@@ -209,38 +209,60 @@ static void put_row(struct json *json, struct json_object *rows, const struct re
 	if (rate->interval)
 		put_distribution(json, row, "distribution_delta", rate_distribution_unit(rate),
 				 rate->interval);
-	put(json, rows, NULL, row);
+	return row;
 }
 
-int json_write_report(FILE *stream, const struct report *report)
+/* All but the rows. */
+static struct json_object *make_head(struct json *json, const struct report *report)
 {
 	static const char *const by[] = {
 		[BY_FIELD] = "field", [BY_GUEST] = "guest", [BY_VCPU] = "vcpu"};
-	struct json_object *object = json_object_new_object();
+	struct json_object *head = json_object_new_object();
 	struct json_object *sources = json_object_new_array();
-	struct json_object *rows = json_object_new_array();
-	struct json json = {0};
-	const char *text = NULL;
 	size_t i;
 
-	put_text(&json, object, "schema", JSON_SCHEMA);
-	put_time(&json, object, &report->time);
-	put_decimal(&json, object, "interval", report->rates->seconds, 9);
+	put_text(json, head, "schema", JSON_SCHEMA);
+	put_time(json, head, &report->time);
+	put_decimal(json, head, "interval", report->rates->seconds, 9);
 	if (report->host)
-		put_foreign(&json, object, "host", report->host);
+		put_foreign(json, head, "host", report->host);
 	for (i = 0; i < report->source_count; i++)
-		put_text(&json, sources, NULL, report->sources[i].name);
-	put(&json, object, "sources", sources);
-	put_text(&json, object, "by", by[report->by]);
-	put_bool(&json, object, "partial", report->rates->partial);
-	for (i = 0; i < report->rates->count && !json.failed; i++)
-		put_row(&json, rows, report, &report->rates->rows[i]);
-	put(&json, object, "rows", rows);
-	if (!json.failed)
-		text = json_object_to_json_string_ext(
-			object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (text)
-		fprintf(stream, "%s\n", text);
+		put_text(json, sources, NULL, report->sources[i].name);
+	put(json, head, "sources", sources);
+	put_text(json, head, "by", by[report->by]);
+	put_bool(json, head, "partial", report->rates->partial);
+	return head;
+}
+
+/* Writes an object, which is released, without its last `less` characters. */
+static void write_object(struct json *json, FILE *stream, struct json_object *object, size_t less)
+{
+	size_t length = 0;
+	const char *text = json_object_to_json_string_length(
+		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+
+	json->failed |= !object || !text;
+	if (!json->failed)
+		fwrite(text, 1, length - less, stream);
 	json_object_put(object);
-	return text ? 0 : -ENOMEM;
+}
+
+/*
+ * The rows are made one by one and put into the open object: tens of thousands of them at once,
+ * of many guests, would take a hundred megabytes.
+ */
+int json_write_report(FILE *stream, const struct report *report)
+{
+	struct json json = {0};
+	size_t i;
+
+	write_object(&json, stream, make_head(&json, report), strlen("}"));
+	fputs(",\"rows\":[", stream);
+	for (i = 0; i < report->rates->count && !json.failed; i++) {
+		if (i)
+			putc(',', stream);
+		write_object(&json, stream, make_row(&json, report, &report->rates->rows[i]), 0);
+	}
+	fputs("]}\n", stream);
+	return json.failed ? -ENOMEM : 0;
 }

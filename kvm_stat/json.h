@@ -9,5 +9,5 @@
 /* To be changed when what is there changes its meaning or goes; new members do not count. */
 #define JSON_SCHEMA "kvm_stat/1"
 
-/* Writes the report as one object on one line. Returns 0 or -ENOMEM. */
+/* Writes the report as one object on one line. Returns 0, or -ENOMEM amid the line. */
 int json_write_report(FILE *stream, const struct report *report) must_check;

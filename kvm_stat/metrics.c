@@ -159,7 +159,8 @@ static int add_rates(struct metrics *metrics)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < rates->count; i++) {
+	/* As with all guests: the series of one that has ended end. */
+	for (i = 0; r == 0 && i < rates->count && !metrics->report->ended; i++) {
 		const struct rate *rate = &rates->rows[i];
 
 		if (!reasons.name || strcmp(reasons.name, rate->name) != 0)

@@ -13,8 +13,11 @@ static bool is_metrics(const struct record *record)
 
 void record_start(struct record *record, struct session *session, const struct options *options)
 {
+	bool one_guest = options->format == FORMAT_JSON && session->selection.pid;
+
 	*record = (struct record){.options = options};
-	report_start(&record->report, session, is_metrics(record));
+	report_start(&record->report, session,
+		     is_metrics(record) || options->by != BY_FIELD || one_guest);
 }
 
 void record_done(struct record *record)

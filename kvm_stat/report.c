@@ -6,14 +6,14 @@
 
 #include "host/message.h"
 
-void report_start(struct report *report, struct session *session, bool always_guests)
+void report_start(struct report *report, struct session *session, bool lists_guests)
 {
 	*report = (struct report){.rates = &session->rates,
 				  .guests = &session->guests,
 				  .pid = session->selection.pid,
 				  .by = session->selection.by,
 				  .session = session,
-				  .always_guests = always_guests};
+				  .lists_guests = lists_guests};
 	if (host_read_line(&session->root, "proc/sys/kernel/hostname", report->host_name,
 			   sizeof(report->host_name)) > 0)
 		report->host = report->host_name;
@@ -56,13 +56,12 @@ static bool knows_guests(const struct report *report)
 
 int report_take(struct report *report)
 {
-	bool wants_guests = report->always_guests || report->by != BY_FIELD || report->pid;
 	struct session *session = report->session;
 	size_t i;
 	int r;
 
 	/* Before the sample, for guests that end after it; again for those that came in between. */
-	if (wants_guests)
+	if (report->lists_guests)
 		list_guests(report);
 	r = session_sample(session);
 	if (r < 0)
@@ -70,8 +69,10 @@ int report_take(struct report *report)
 	clock_gettime(CLOCK_REALTIME, &report->time);
 	if (report->rates->first)
 		report->start = report->time;
-	if (wants_guests && !knows_guests(report))
+	if (report->lists_guests && !knows_guests(report))
 		list_guests(report);
+	report->ended = report->pid &&
+			guests_check_pid(&session->root, report->pid, NULL) == -ESRCH;
 	report->source_count = session->source_count;
 	for (i = 0; i < session->source_count; i++)
 		report->sources[i] =

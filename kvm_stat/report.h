@@ -10,8 +10,9 @@ struct report {
 	struct timespec time;  /* CLOCK_REALTIME, of the sample */
 	struct timespec start; /* of the first sample, from which totals count */
 	const struct rates *rates;
-	const struct guests *guests; /* as far as they are needed, see report_start() */
+	const struct guests *guests; /* none unless report_start() was told to list them */
 	pid_t pid;                   /* the guest that is watched; 0: all */
+	bool ended;                  /* that guest: its rows are what it had counted */
 	enum selection_by by;
 	const char *host; /* NULL: unknown */
 	struct report_source {
@@ -21,16 +22,13 @@ struct report {
 	size_t source_count;
 	/* Owned by report.c: */
 	struct session *session;
-	bool always_guests; /* also where no row names one */
-	bool said;          /* that guests cannot be listed */
+	bool lists_guests;
+	bool said; /* that guests cannot be listed */
 	char host_name[65];
 };
 
-/*
- * Prepares reports of `session`, which is borrowed. Guests are listed for rows that tell their
- * guest, and with `always_guests` for all.
- */
-void report_start(struct report *report, struct session *session, bool always_guests);
+/* Prepares reports of `session`, which is borrowed; with `lists_guests` they name the guests. */
+void report_start(struct report *report, struct session *session, bool lists_guests);
 
 /*
  * Takes a sample and fills the report, whose parts stay until the next call. Returns 0, or -errno

@@ -207,6 +207,8 @@ int session_open(struct session *session, const struct options *options)
 	session->selection.children = options->mode != MODE_SCREEN;
 	session->selection.each_guest = options->mode != MODE_SCREEN;
 	session->selection.by = options->by;
+	/* Where the format has a place for distributions. */
+	session->selection.latency = options->format >= FORMAT_JSON;
 	/* The columns of CSV cannot change; rows can. */
 	session->selection.fixed_rows = options->format == FORMAT_CSV && options->by == BY_FIELD;
 	return options->sources ? open_insisted(session, options) : open_best(session, options);

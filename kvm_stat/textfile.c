@@ -20,6 +20,8 @@ struct place {
 	const char *name;
 };
 
+#define PLACE_NONE ((struct place){.directory = -1, .name = ""})
+
 static int place_open(const char *path, struct place *ret_place)
 {
 	const char *slash = strrchr(path, '/');
@@ -104,7 +106,7 @@ static int replace(const struct place *place, const char *text, size_t length)
 
 int textfile_write(const char *path, const char *text, size_t length)
 {
-	struct place place;
+	struct place place = PLACE_NONE;
 	int r = place_open(path, &place);
 
 	if (r < 0)
@@ -118,7 +120,7 @@ int textfile_write(const char *path, const char *text, size_t length)
 
 int textfile_remove(const char *path)
 {
-	struct place place;
+	struct place place = PLACE_NONE;
 	int r = place_open(path, &place);
 
 	if (r < 0)
@@ -154,7 +156,7 @@ void textfile_sweep(const char *path)
 {
 	cleanup_closedir DIR *dir = NULL;
 	struct dirent *entry;
-	struct place place;
+	struct place place = PLACE_NONE;
 
 	if (place_open(path, &place) < 0)
 		return;

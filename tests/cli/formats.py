@@ -214,6 +214,26 @@ class Json(Fixture):
         line, = self.valid(self.run_tool("-1", "--format", "json", "-p", "3000"))
         self.assertEqual({3000}, {row["guest"]["pid"] for row in line["rows"]})
 
+    def test_comma_of_a_locale(self):
+        """Also where people write 0,5, machines read 0.5."""
+        locales = os.path.join(self.directory, "locales")
+        os.mkdir(locales)
+        subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8",
+                        os.path.join(locales, "de_DE.UTF-8")], check=True)
+        german = {**os.environ, "LOCPATH": locales, "LC_ALL": "de_DE.UTF-8"}
+        self.assertEqual("1,500000\n", subprocess.run(
+            ["/usr/bin/printf", "%f\\n", "1,5"], env=german, capture_output=True, text=True,
+            check=True).stdout)
+        for form in ("json", "openmetrics"):
+            result = kvmtest.kvm_stat("--sysroot", self.root, "-d", "-1", "-i", "--format", form,
+                                      env=german)
+            self.assertEqual((0, ""), (result.returncode, result.stderr))
+            if form == "json":
+                self.valid(result.stdout)
+            else:
+                self.assertGreater(strict(result.stdout)["kvm_halt_wait_seconds_total",
+                                                         frozenset()], 0)
+
     def test_log(self):
         lines = self.valid(self.run_tool("-l", "-s", "0.1", "--count", "3", "--format", "json"))
         self.assertEqual(3, len(lines))

@@ -107,6 +107,16 @@ class Textfile(TextfileCase):
         kvmtest.until(lambda: self.value("kvm_stat_guests ") == 2, "two guests")
         self.end(process)
 
+    def test_one_guest_that_ends(self):
+        """The rows are all of it, and end with it."""
+        process = self.until_exists(self.start("-p", "1100", "--by", "field"))
+        self.assertEqual(0, self.value(LAST))
+        self.assertNotIn("guest1", self.read())
+        mkfixture.remove_guest(self.root, "1100-11")
+        kvmtest.until(lambda: "pid=" not in self.read(), "the guest is gone")
+        self.assertEqual(1, self.value("kvm_stat_guests "))
+        self.end(process)
+
     def says(self, file, text):
         """One line, however many samples; the program goes on."""
         process = self.start(file=file)
