@@ -19,3 +19,4 @@ set(FISH_COMPLETION_DIR ${CMAKE_INSTALL_FULL_DATADIR}/fish/vendor_completions.d 
 set(QEMU_IFUP_DIR ${CMAKE_INSTALL_FULL_DATADIR}/qemu-kvm CACHE PATH "qemu-ifup and qemu-ifdown")
 set(LOGROTATE_DIR ${CMAKE_INSTALL_FULL_SYSCONFDIR}/logrotate.d CACHE PATH "logrotate files")
 set(MODPROBE_DIR /usr/lib/modprobe.d CACHE PATH "modprobe.d files of packages")
+set(TEXTFILE_DIR /var/lib/prometheus/node-exporter CACHE PATH "where node_exporter collects text files")

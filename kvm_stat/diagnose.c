@@ -117,10 +117,9 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 	if (error->step == SOURCE_STEP_COUNT)
 		return explain_counting(root, error);
 	if (error->step == SOURCE_STEP_CAN)
-		return line("%s tell neither vCPUs nor times apart: that takes tracepoints counted "
-			    "via BPF",
-			    kind == SOURCE_DEBUGFS ? "debugfs statistics"
-						   : "tracepoints counted via perf");
+		return line("cannot use %s: virtual CPUs cannot be told apart there, and times not "
+			    "measured: that takes tracepoints counted via BPF",
+			    kind == SOURCE_DEBUGFS ? "debugfs" : "tracepoints counted via perf");
 	if (error->error == -ENODEV || error->error == -ENOENT)
 		return explain_missing(kind, error->error);
 	if (is_refusal(error->error))

@@ -4,23 +4,26 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "host/message.h"
 #include "kvm_stat/log_file.h"
-#include "kvm_stat/output.h"
+#include "kvm_stat/record.h"
 #include "kvm_stat/signals.h"
 
 #define BANNER_EVERY 20 /* records */
 
 struct log {
 	struct log_file file;
-	struct log_columns columns;
-	bool csv;
+	struct record record;
 	uint64_t records; /* in this file */
 	uint64_t total;   /* ever */
 	bool banner_due;  /* the columns changed, or enough records went by */
 };
+
+static bool is_csv(const struct log *log)
+{
+	return log->record.options->format == FORMAT_CSV;
+}
 
 static int write_memory(struct log *log, FILE *stream, char **text, const size_t *length)
 {
@@ -40,10 +43,10 @@ static int write_banner(struct log *log)
 	char *text = NULL;
 	size_t length = 0;
 	FILE *stream = open_memstream(&text, &length);
-	int r = stream ? log_write_banner(stream, &log->columns, log->csv) : -ENOMEM;
+	int r = stream ? record_write_titles(&log->record, stream) : -ENOMEM;
 
 	log->banner_due = false;
-	if (r == 0 && log->csv && log->file.path && fflush(stream) == 0 &&
+	if (r == 0 && is_csv(log) && log->file.path && fflush(stream) == 0 &&
 	    log_file_last_line_is(&log->file, "timestamp,", text)) {
 		fclose(stream);
 		free(text);
@@ -58,38 +61,44 @@ static int write_banner(struct log *log)
 	return write_memory(log, stream, &text, &length);
 }
 
-static int write_record(struct log *log, const struct rates *rates)
+static int write_record(struct log *log)
 {
 	char *text = NULL;
 	size_t length = 0;
 	FILE *stream = open_memstream(&text, &length);
+	int r = stream ? record_write(&log->record, stream) : -ENOMEM;
 
-	if (!stream)
-		return -ENOMEM;
-	log_write_record(stream, &log->columns, rates, log->csv, time(NULL));
+	if (r < 0) {
+		if (stream)
+			fclose(stream);
+		free(text);
+		return r;
+	}
 	return write_memory(log, stream, &text, &length);
 }
 
-static int start_columns(struct log *log, const struct rates *rates)
+static int start_columns(struct log *log)
 {
-	int r = log_columns_set(&log->columns, rates);
+	int r = record_is_wide(&log->record) ? record_set_columns(&log->record) : 0;
 
 	return r < 0 ? r : write_banner(log);
 }
 
-static int log_sample(struct log *log, const struct options *options, const struct rates *rates)
+static int log_sample(struct log *log, const struct options *options)
 {
-	bool repeats = !(log->csv && log->file.path);
+	const struct rates *rates = log->record.report.rates;
+	bool repeats = !(is_csv(log) && log->file.path);
 	int r = 0;
 
 	/* Reasons that are new get columns of their own; CSV was given fixed rows for that. */
-	if (!log->csv && !log_columns_match(&log->columns, rates))
-		r = start_columns(log, rates);
+	if (record_is_wide(&log->record) && !is_csv(log) &&
+	    !log_columns_match(&log->record.columns, rates))
+		r = start_columns(log);
 	else if (log->banner_due && repeats)
 		r = write_banner(log);
 	if (r < 0 || (options->skip_zero && log_is_zero(rates)))
 		return r;
-	r = write_record(log, rates);
+	r = write_record(log);
 	if (r < 0)
 		return r;
 	log->total++;
@@ -167,16 +176,15 @@ static int wait_for_next(struct log *log, const struct options *options, int sig
 	}
 }
 
-static int log_loop(struct log *log, struct session *session, const struct options *options,
-		    int signal_fd)
+static int log_loop(struct log *log, const struct options *options, int signal_fd)
 {
 	uint64_t delay = (uint64_t)(options->delay * 1e9);
 	uint64_t next = clock_now_ns();
-	int r = session_sample(session);
+	int r = report_take(&log->record.report);
 
 	if (r < 0)
 		return report_sample(options, r);
-	r = start_columns(log, &session->rates);
+	r = start_columns(log);
 	while (r == 0 && (!options->count || log->total < options->count)) {
 		uint64_t now = clock_now_ns();
 
@@ -186,10 +194,10 @@ static int log_loop(struct log *log, struct session *session, const struct optio
 		r = wait_for_next(log, options, signal_fd, next);
 		if (r <= 0)
 			break;
-		r = session_sample(session);
+		r = report_take(&log->record.report);
 		if (r < 0)
 			return report_sample(options, r);
-		r = log_sample(log, options, &session->rates);
+		r = log_sample(log, options);
 	}
 	return r < 0 ? report_write(options, r) : 0;
 }
@@ -206,15 +214,16 @@ int log_check(const struct options *options)
 
 int log_run(struct session *session, const struct options *options, int signal_fd)
 {
-	struct log log = {.file = LOG_FILE_NONE, .csv = options->csv};
+	struct log log = {.file = LOG_FILE_NONE};
 	int status, r = log_file_open(&log.file, options->log_file, signal_fd);
 
 	if (r < 0)
 		return report_write(options, r);
-	status = log_loop(&log, session, options, signal_fd);
+	record_start(&log.record, session, options);
+	status = log_loop(&log, options, signal_fd);
 	r = log_file_close(&log.file);
 	if (r < 0 && status == 0)
 		status = report_write(options, r);
-	log_columns_done(&log.columns);
+	record_done(&log.record);
 	return status;
 }

@@ -12,36 +12,47 @@
 #include "version.h"
 
 enum {
-	OPT_COUNT = CHAR_MAX + 1,
+	OPT_BY = CHAR_MAX + 1,
+	OPT_COUNT,
 	OPT_EXITS,
 	OPT_EXPLAIN,
+	OPT_FORMAT,
+	OPT_LIMIT,
 	OPT_SOURCE,
 	OPT_SYSROOT,
 	OPT_VERSION,
 	OPT_VIA
 };
 
-static const char short_options[] = "1cdf:g:hilL:p:s:tz";
+static const char short_options[] = "1cdf:g:hilL:o:p:s:tz";
 
 static const struct option long_options[] = {
 	{"once", no_argument, NULL, '1'},
 	{"batch", no_argument, NULL, '1'},
+	/* Prefixes that were unambiguous before the options of ours: --by, --count... */
+	{"b", no_argument, NULL, '1'},
+	{"o", no_argument, NULL, '1'},
 	{"csv", no_argument, NULL, 'c'},
-	{"c", no_argument, NULL, 'c'}, /* was unambiguous before there was --count */
+	{"c", no_argument, NULL, 'c'},
 	{"debugfs", no_argument, NULL, 'd'},
 	{"fields", required_argument, NULL, 'f'},
+	{"f", required_argument, NULL, 'f'},
 	{"guest", required_argument, NULL, 'g'},
 	{"help", no_argument, NULL, 'h'},
 	{"debugfs-include-past", no_argument, NULL, 'i'},
 	{"log", no_argument, NULL, 'l'},
 	{"log-to-file", required_argument, NULL, 'L'},
+	{"output", required_argument, NULL, 'o'},
 	{"pid", required_argument, NULL, 'p'},
 	{"set-delay", required_argument, NULL, 's'},
 	{"tracepoints", no_argument, NULL, 't'},
 	{"skip-zero-records", no_argument, NULL, 'z'},
+	{"by", required_argument, NULL, OPT_BY},
 	{"count", required_argument, NULL, OPT_COUNT},
 	{"exits", no_argument, NULL, OPT_EXITS},
 	{"explain", required_argument, NULL, OPT_EXPLAIN},
+	{"format", required_argument, NULL, OPT_FORMAT},
+	{"limit", required_argument, NULL, OPT_LIMIT},
 	{"source", required_argument, NULL, OPT_SOURCE},
 	{"sysroot", required_argument, NULL, OPT_SYSROOT},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -63,14 +74,21 @@ static const char help_text[] =
 	" -l, --log                   log to standard output, one record per delay\n"
 	" -L, --log-to-file <file>    log to a file, appending; waits for KVM;\n"
 	"                             SIGHUP opens it anew\n"
+	" -o, --output <file>         keep metrics in a file for node_exporter, each\n"
+	"                             sample in place of the last; waits for KVM\n"
 	" -p, --pid <pid>             only the guest of this process\n"
 	" -s, --set-delay <seconds>   time between refreshes or records (0.1-25.5, 3)\n"
 	" -t, --tracepoints           count KVM's tracepoints (the default)\n"
 	" -z, --skip-zero-records     log no records that are all zero\n"
+	"     --by guest|vcpu         one row for each guest or virtual CPU; with -1,\n"
+	"                             -l, -L or -o\n"
 	"     --count <n>             end after n records, refreshes or seconds of -1\n"
 	"     --exits                 with -1: how long exits take\n"
 	"     --explain <name>        say what a row means and what to try; \"help\"\n"
 	"                             lists the names\n"
+	"     --format <format>       text, csv, json, openmetrics or prometheus; with\n"
+	"                             -1, -l, -L or -o\n"
+	"     --limit <n>             at most n series of metrics (20000)\n"
 	"     --source <list>         sources to use: debugfs,tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
 	"     --via <name>            count tracepoints via bpf or perf only\n"
@@ -178,6 +196,69 @@ static int parse_via(const char *text, struct options *options)
 	return 0;
 }
 
+static int parse_limit(const char *text, struct options *options)
+{
+	if (number_parse_u64(text, 1, UINT32_MAX, &options->limit) == 0)
+		return 0;
+	message_error("invalid limit \"%s\": not a number from 1 to %u", text, UINT32_MAX);
+	return usage_error();
+}
+
+/* Returns the index of `text` in `words`, or -1 when it is none of them. */
+static int find_word(const char *const *words, size_t count, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (strcmp(words[i], text) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int parse_by(const char *text, struct options *options)
+{
+	static const char *const words[] = {
+		[BY_FIELD] = "field", [BY_GUEST] = "guest", [BY_VCPU] = "vcpu"};
+	int by = find_word(words, array_size(words), text);
+
+	if (by < 0) {
+		message_error("cannot show rows by \"%s\": there are guest and vcpu", text);
+		return usage_error();
+	}
+	options->by = (enum selection_by)by;
+	return 0;
+}
+
+static int set_format(enum format format, struct options *options)
+{
+	if (options->format_given && options->format != format) {
+		message_error("options ask for two formats");
+		return 1;
+	}
+	options->format = format;
+	options->format_given = true;
+	return 0;
+}
+
+static int parse_format(const char *text, struct options *options)
+{
+	static const char *const words[] = {[FORMAT_TEXT] = "text",
+					    [FORMAT_CSV] = "csv",
+					    [FORMAT_JSON] = "json",
+					    [FORMAT_OPENMETRICS] = "openmetrics",
+					    [FORMAT_PROMETHEUS] = "prometheus"};
+	int format = find_word(words, array_size(words), text);
+
+	if (format < 0) {
+		message_error("unknown format \"%s\": there are text, csv, json, openmetrics and "
+			      "prometheus",
+			      text);
+		return usage_error();
+	}
+	return set_format((enum format)format, options);
+}
+
 static int print_version(void)
 {
 	printf("kvm_stat from %s %s\n", PROJECT_NAME, PROJECT_VERSION);
@@ -214,7 +295,8 @@ static int apply(int option, char *argv[], struct options *options)
 		options->mode = MODE_BATCH;
 		break;
 	case 'c':
-		options->csv = true;
+		options->short_csv = true;
+		status = set_format(FORMAT_CSV, options);
 		break;
 	case 'd':
 		options->sources |= SOURCE_DEBUGFS;
@@ -238,6 +320,9 @@ static int apply(int option, char *argv[], struct options *options)
 		options->logs = true;
 		options->log_file = value;
 		break;
+	case 'o':
+		options->output = value;
+		break;
 	case 'p':
 		status = parse_pid(value, options);
 		break;
@@ -250,6 +335,9 @@ static int apply(int option, char *argv[], struct options *options)
 	case 'z':
 		options->skip_zero = true;
 		break;
+	case OPT_BY:
+		status = parse_by(value, options);
+		break;
 	case OPT_COUNT:
 		status = parse_count(value, options);
 		break;
@@ -258,6 +346,12 @@ static int apply(int option, char *argv[], struct options *options)
 		break;
 	case OPT_EXPLAIN:
 		options->explain = value;
+		break;
+	case OPT_FORMAT:
+		status = parse_format(value, options);
+		break;
+	case OPT_LIMIT:
+		status = parse_limit(value, options);
 		break;
 	case OPT_VIA:
 		status = parse_via(value, options);
@@ -276,6 +370,56 @@ static int apply(int option, char *argv[], struct options *options)
 	return status ? status : -1;
 }
 
+static bool is_metrics(const struct options *options)
+{
+	return options->format == FORMAT_OPENMETRICS || options->format == FORMAT_PROMETHEUS;
+}
+
+/* What belongs to a mode that was not asked for. Returns the sentence, or NULL. */
+static const char *missing_mode(const struct options *options)
+{
+	bool prints = options->mode == MODE_BATCH || options->logs || options->output;
+
+	if (options->short_csv && !options->logs)
+		return "option -c/--csv requires -l/--log or -L/--log-to-file";
+	if (options->skip_zero && !options->logs)
+		return "option -z/--skip-zero-records requires -l/--log or -L/--log-to-file";
+	if (options->format_given && !prints)
+		return "option --format requires -1/--once, -l/--log, -L/--log-to-file or "
+		       "-o/--output";
+	if (options->exits && !prints)
+		return "option --exits requires -1/--once, -l/--log, -L/--log-to-file or "
+		       "-o/--output";
+	if (options->by != BY_FIELD && !prints)
+		return "option --by requires -1/--once, -l/--log, -L/--log-to-file or -o/--output";
+	return NULL;
+}
+
+/* Formats and modes that are no sense together. Returns the sentence, or NULL. */
+static const char *misfit(const struct options *options)
+{
+	if (options->output && (options->logs || options->mode == MODE_BATCH))
+		return "option -o/--output is a mode of its own: leave out -1, -l and -L";
+	if (options->output && !is_metrics(options))
+		return "option -o/--output writes metrics: --format prometheus or openmetrics";
+	if (options->log_file && is_metrics(options))
+		return "metrics are no log: use -o/--output instead of -L/--log-to-file";
+	if (options->skip_zero && is_metrics(options))
+		return "option -z/--skip-zero-records is not for metrics";
+	if (options->exits && options->format == FORMAT_TEXT && options->mode != MODE_BATCH)
+		return "option --exits needs -1/--once, or --format json, openmetrics or "
+		       "prometheus";
+	if (options->exits && options->format == FORMAT_CSV)
+		return "option --exits is not for CSV: try --format json";
+	if (options->exits && options->format == FORMAT_TEXT && options->by != BY_FIELD)
+		return "options --exits and --by go together with --format json, openmetrics or "
+		       "prometheus only";
+	if (options->limit && !is_metrics(options))
+		return "option --limit is for metrics: --format openmetrics, prometheus or "
+		       "-o/--output";
+	return NULL;
+}
+
 /* Settles the mode and refuses what does not fit together. Returns -1 or the exit status. */
 static int settle(struct options *options)
 {
@@ -285,26 +429,27 @@ static int settle(struct options *options)
 		message_error("refused delay \"%g\": %s", options->delay, why);
 		return 1;
 	}
-	if (options->csv && !options->logs) {
-		message_error("option -c/--csv requires -l/--log or -L/--log-to-file");
+	if (options->output && !options->format_given)
+		options->format = FORMAT_PROMETHEUS; /* which is what node_exporter reads */
+	why = missing_mode(options);
+	if (!why)
+		why = misfit(options);
+	if (why) {
+		message_error("%s", why);
 		return 1;
 	}
-	if (options->skip_zero && !options->logs) {
-		message_error("option -z/--skip-zero-records requires -l/--log or "
-			      "-L/--log-to-file");
-		return 1;
-	}
-	if (options->exits && (options->logs || options->mode != MODE_BATCH)) {
-		message_error("option --exits requires -1/--once/--batch");
-		return 1;
-	}
+	if (!options->limit)
+		options->limit = LIMIT_DEFAULT;
 	if (options->explain)
 		options->mode = MODE_EXPLAIN;
 	else if (strcmp(options->fields, "help") == 0)
 		options->mode = MODE_LIST_FIELDS;
 	else if (options->logs)
 		options->mode = MODE_LOG;
-	options->waits_for_kvm = options->mode == MODE_LOG && options->log_file;
+	else if (options->output)
+		options->mode = MODE_EXPORT;
+	options->waits_for_kvm = options->mode == MODE_EXPORT ||
+				 (options->mode == MODE_LOG && options->log_file);
 	return -1;
 }
 

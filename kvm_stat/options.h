@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "host/cleanup.h"
+#include "kvm_stat/source.h"
 
 #define DELAY_DEFAULT 3.0 /* seconds */
 #define DELAY_MIN     0.1
@@ -16,16 +17,30 @@ enum mode {
 	MODE_SCREEN,
 	MODE_BATCH,       /* -1 */
 	MODE_LOG,         /* -l, -L */
+	MODE_EXPORT,      /* -o */
 	MODE_LIST_FIELDS, /* -f help */
 	MODE_EXPLAIN,     /* --explain */
 };
 
+enum format {
+	FORMAT_TEXT,
+	FORMAT_CSV,         /* -c */
+	FORMAT_JSON,        /* one object on each line, see kvm_stat-json(5) */
+	FORMAT_OPENMETRICS, /* OpenMetrics 1.0, see kvm_stat-metrics(5) */
+	FORMAT_PROMETHEUS,  /* the same in Prometheus' text format 0.0.4 */
+};
+
+#define LIMIT_DEFAULT 20000 /* series */
+
 struct options {
 	enum mode mode;
-	bool csv;           /* -c */
-	bool skip_zero;     /* -z */
-	bool include_past;  /* -i */
-	bool waits_for_kvm; /* -L: a logger may start before kvm is loaded */
+	enum format format; /* --format, -c */
+	bool format_given;
+	bool short_csv;       /* -c itself, which as upstream's needs -l or -L */
+	enum selection_by by; /* --by */
+	bool skip_zero;       /* -z */
+	bool include_past;    /* -i */
+	bool waits_for_kvm;   /* -L, -o: these may start before kvm is loaded */
 	enum counter {
 		COUNTER_BEST, /* bpf, else perf */
 		COUNTER_BPF,
@@ -39,6 +54,8 @@ struct options {
 	bool logs;            /* -l or -L */
 	const char *log_file; /* -L; NULL: stdout */
 	const char *explain;  /* --explain; NULL without it */
+	const char *output;   /* -o; NULL: none */
+	uint64_t limit;       /* --limit: series of metrics; 0: not given */
 	const char *sysroot;  /* NULL: this host */
 	double delay;         /* -s, seconds */
 	uint64_t count;       /* --count: samples, records or refreshes; 0: without end */

@@ -76,6 +76,7 @@ int rates_update(struct rates *rates, struct sample *now)
 			before = &rates->before.rows[old];
 		*rate = (struct rate){.name = row->name,
 				      .parent = row->parent,
+				      .is_flag = row->is_flag,
 				      .kind = row->kind,
 				      .unit = row->unit,
 				      .guest = row->guest,
@@ -106,6 +107,16 @@ void rates_done(struct rates *rates)
 	free(rates->rows);
 	free(rates->intervals);
 	*rates = (struct rates){0};
+}
+
+enum field_unit rate_unit(const struct rate *rate)
+{
+	return rate->kind == FIELD_TIME && rate->unit == UNIT_NONE ? UNIT_NANOSECONDS : rate->unit;
+}
+
+enum field_unit rate_distribution_unit(const struct rate *rate)
+{
+	return rate->kind == FIELD_HISTOGRAM ? rate->unit : UNIT_NANOSECONDS;
 }
 
 uint64_t rates_sum(const struct rates *rates, double *ret_per_second)

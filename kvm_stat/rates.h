@@ -6,6 +6,7 @@
 
 struct rate {
 	const char *name, *parent; /* as in struct sample_row */
+	bool is_flag;              /* likewise */
 	enum field_kind kind;
 	enum field_unit unit;
 	pid_t guest;
@@ -42,6 +43,12 @@ void rates_restart(struct rates *rates);
 
 /* Frees all memory. */
 void rates_done(struct rates *rates);
+
+/* What a row's total is counted in; times without a unit are in nanoseconds. */
+enum field_unit rate_unit(const struct rate *rate);
+
+/* What its distribution is of: of what a histogram counts, else of how long events take. */
+enum field_unit rate_distribution_unit(const struct rate *rate);
 
 /*
  * The sum of the totals of all event rows: of tracepoints and counters, or, where a filter left

@@ -13,8 +13,9 @@
 #include "host/stdout.h"
 #include "kvm_stat/exit_table.h"
 #include "kvm_stat/explain.h"
+#include "kvm_stat/export.h"
 #include "kvm_stat/log.h"
-#include "kvm_stat/output.h"
+#include "kvm_stat/record.h"
 #include "kvm_stat/screen.h"
 #include "kvm_stat/session.h"
 #include "kvm_stat/signals.h"
@@ -69,46 +70,49 @@ static int list_fields(struct session *session)
 }
 
 /* --exits */
-static int print_exits(const struct rates *rates)
+static int print_exits(const struct rates *rates, bool first)
 {
 	struct exit_table table = {0};
 	int r = exit_table_update(&table, rates, EXIT_INTERVAL);
 
+	if (!first)
+		putchar('\n');
 	if (r == 0)
 		output_exits(stdout, &table);
 	exit_table_done(&table);
 	return r;
 }
 
+static int say_unreadable(int error)
+{
+	message_error("cannot read the counters: %s", strerror(-error));
+	return 1;
+}
+
 /* -1: one second, or as many as --count says, each a block of lines. */
 static int batch(struct session *session, const struct options *options, int signal_fd)
 {
 	uint64_t count = options->count ? options->count : 1, i;
+	cleanup(record_done) struct record record;
 	uint64_t deadline;
-	int r = session_sample(session);
+	int r;
 
+	record_start(&record, session, options);
+	r = report_take(&record.report);
 	deadline = clock_now_ns();
 	for (i = 0; i < count && r == 0; i++) {
 		deadline += SECOND;
 		if (signals_wait(signal_fd, -1, deadline) != 0)
 			return 0;
-		r = session_sample(session);
-		if (r < 0)
-			break;
-		if (i)
-			putchar('\n');
-		if (options->exits)
-			r = print_exits(&session->rates);
-		else
-			output_batch(stdout, &session->rates);
-		if (r < 0)
-			break;
-		if (stdout_flush() < 0)
+		r = report_take(&record.report);
+		if (r == 0 && options->exits && options->format == FORMAT_TEXT)
+			r = print_exits(&session->rates, i == 0);
+		else if (r == 0)
+			r = record_write_batch(&record, stdout, i == 0);
+		if (r == 0 && stdout_flush() < 0)
 			return 1;
 	}
-	if (r < 0)
-		message_error("cannot read the counters: %s", strerror(-r));
-	return r < 0;
+	return r < 0 ? say_unreadable(r) : 0;
 }
 
 static int run_mode(struct session *session, const struct options *options, int signal_fd)
@@ -118,6 +122,8 @@ static int run_mode(struct session *session, const struct options *options, int 
 		return list_fields(session);
 	case MODE_LOG:
 		return log_run(session, options, signal_fd);
+	case MODE_EXPORT:
+		return export_run(session, options, signal_fd);
 	case MODE_SCREEN:
 		return tui_run(session, options);
 	case MODE_BATCH:
@@ -164,11 +170,13 @@ static int run(const struct options *options, int signal_fd)
 		session_close(&session);
 		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))
 			break;
+		if (options->output)
+			export_clear(options);
 		status = said ? 0 : log_check(options);
 		if (status)
 			break;
 		if (!said)
-			message_warning("KVM is not loaded; logging starts when it is");
+			message_warning("KVM is not loaded; counting starts when it is");
 		if (!said && kvm_uevent_open(&monitor) < 0)
 			monitor = NULL;
 		said = true;
@@ -186,6 +194,8 @@ int kvm_stat_run(int argc, char *argv[])
 	int status, signal_fd;
 
 	setlocale(LC_ALL, "");
+	/* Other programs read the numbers: their decimal point is a point for everybody. */
+	setlocale(LC_NUMERIC, "C");
 	message_set_program(argc > 0 ? argv[0] : NULL, "kvm_stat");
 	if (options_parse(argc, argv, &options, &status) <= 0)
 		return stdout_close(status);

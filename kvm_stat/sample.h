@@ -38,6 +38,7 @@ struct sample_thread {
 struct sample_row {
 	const char *name;
 	const char *parent; /* of an exit reason: its tracepoint; else NULL */
+	bool is_flag; /* a reason that stands beside another one: no part of the parent's sum */
 	enum field_kind kind;
 	enum field_unit unit;
 	pid_t guest;

@@ -119,7 +119,7 @@ static int start_tracepoints(struct session *session, const struct options *opti
 		*ret_source = NULL;
 	}
 	error = *ret_error;
-	if (session->selection.latency)
+	if (session->selection.exits_only)
 		return bpf;
 	r = source_tracepoint_open(&session->root, ret_source, ret_error);
 	r = start_source(session, options, r, *ret_source, ret_error);
@@ -244,8 +244,12 @@ int session_open(struct session *session, const struct options *options)
 	/* On the screen reasons are opened by key x: each of them costs the guests a little. */
 	session->selection.children = options->mode != MODE_SCREEN;
 	session->selection.each_guest = options->mode != MODE_SCREEN;
-	session->selection.fixed_rows = options->csv;
-	session->selection.latency = options->exits;
+	session->selection.by = options->by;
+	/* Where the format has a place for distributions. */
+	session->selection.latency = options->format >= FORMAT_JSON || options->exits;
+	session->selection.exits_only = options->exits;
+	/* The columns of CSV cannot change; rows can. */
+	session->selection.fixed_rows = options->format == FORMAT_CSV && options->by == BY_FIELD;
 	return options->sources ? open_insisted(session, options) : open_best(session, options);
 }
 

@@ -27,7 +27,8 @@ struct selection {
 		BY_VCPU,  /* one for each field and thread of a guest */
 	} by;
 	const char *only; /* not NULL: only the field of exactly this name, reasons included */
-	bool latency;     /* only exits of guests, by reason, with how long each took */
+	bool latency;     /* also how long exits take, where the source can tell */
+	bool exits_only;  /* only exits of guests, by reason */
 	bool fixed_rows;  /* reasons without a name count as "(other)" instead of by number */
 	/*
 	 * debugfs: read each guest's own files, so that the end of a guest costs only that guest's

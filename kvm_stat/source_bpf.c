@@ -300,7 +300,7 @@ static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
 	int r;
 
 	*counted = (struct counted){.event = event, .name = -1, .other = -1};
-	if (bpf->selection.latency && !find_end(bpf, event))
+	if (bpf->selection.exits_only && !find_end(bpf, event))
 		return 0;
 	if (split || !wanted) {
 		r = tracepoint_event_reasons(&bpf->events, event);

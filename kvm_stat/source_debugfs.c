@@ -249,7 +249,7 @@ static int debugfs_select(struct source *source, const struct selection *selecti
 	struct stat st;
 
 	/* debugfs has no counters of single vCPUs, and no times. */
-	if (selection->by == BY_VCPU || selection->tid || selection->latency) {
+	if (selection->by == BY_VCPU || selection->tid || selection->exits_only) {
 		*ret_error = (struct source_error){.error = -EOPNOTSUPP, .step = SOURCE_STEP_CAN};
 		return -EOPNOTSUPP;
 	}

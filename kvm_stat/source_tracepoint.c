@@ -25,6 +25,8 @@ struct tracepoint_row {
 	ssize_t counter; /* -1: `extra` is all */
 	uint64_t extra;  /* learnt from records */
 	uint64_t less;   /* of the counter, what records showed to belong elsewhere */
+	uint64_t shown;  /* the last value, not by guest */
+	bool is_flag;
 };
 
 /* The rows of one tracepoint's reasons. */
@@ -316,7 +318,7 @@ static int tracepoint_select(struct source *source, const struct selection *sele
 	if (!tp->root->real)
 		r = -EOPNOTSUPP;
 	/* perf counts by thread, but not for several rows, and takes no times. */
-	if (r == 0 && (selection->by == BY_VCPU || selection->tid || selection->latency)) {
+	if (r == 0 && (selection->by == BY_VCPU || selection->tid || selection->exits_only)) {
 		r = -EOPNOTSUPP;
 		ret_error->step = SOURCE_STEP_CAN;
 	}
@@ -357,6 +359,7 @@ static struct numbered *find_numbered(struct tracepoint_source *tp, struct split
 	row = add_row(tp, take_ptr(name), split->event->name, -1);
 	if (row < 0)
 		return NULL;
+	tp->rows[row].is_flag = is_flag;
 	numbered = &split->numbered[split->numbered_count++];
 	*numbered = (struct numbered){.number = number, .is_flag = is_flag, .row = (size_t)row};
 	return numbered;
@@ -418,17 +421,27 @@ static void tracepoint_reset(struct source *source)
 	perf_set_reset(&tp->set);
 	perf_set_drain(&tp->set, take_record, tp);
 	for (i = 0; i < tp->row_count; i++)
-		tp->rows[i].extra = tp->rows[i].less = 0;
+		tp->rows[i].extra = tp->rows[i].less = tp->rows[i].shown = 0;
 }
 
-static uint64_t row_value(const struct tracepoint_row *row, const struct perf_tally *tally)
+/*
+ * The ring may be ahead of the counter by what happened between both reads: then the value stands
+ * still until the counter has caught up. Who computes rates from totals takes one that falls for
+ * one that started from 0.
+ */
+static uint64_t row_value(const struct tracepoint_source *tp, struct tracepoint_row *row,
+			  const struct perf_tally *tally)
 {
 	uint64_t value = row->extra;
 
 	if (row->counter >= 0)
 		value += tally->now[row->counter];
-	/* The ring may be ahead of the counter by what happened between both reads. */
-	return value > row->less ? value - row->less : 0;
+	if (tp->by_guest) /* the records, which tell no guest, were not looked at */
+		return value;
+	value = value > row->less ? value - row->less : 0;
+	if (value > row->shown)
+		row->shown = value;
+	return row->shown;
 }
 
 static int tracepoint_read(struct source *source, struct sample *sample)
@@ -452,12 +465,14 @@ static int tracepoint_read(struct source *source, struct sample *sample)
 		if (tp->by_guest && !tally->live)
 			continue;
 		for (j = 0; r == 0 && j < tp->row_count; j++)
-			r = sample_add(sample, (struct sample_row){
-						       .name = tp->rows[j].name,
-						       .parent = tp->rows[j].parent,
-						       .kind = FIELD_EVENTS,
-						       .guest = tally->guest,
-						       .value = row_value(&tp->rows[j], tally)});
+			r = sample_add(
+				sample,
+				(struct sample_row){.name = tp->rows[j].name,
+						    .parent = tp->rows[j].parent,
+						    .is_flag = tp->rows[j].is_flag,
+						    .kind = FIELD_EVENTS,
+						    .guest = tally->guest,
+						    .value = row_value(tp, &tp->rows[j], tally)});
 	}
 	return r;
 }

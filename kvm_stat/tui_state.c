@@ -159,7 +159,7 @@ int tui_select_kind(struct tui *tui, enum view_kind kind, const char *only, pid_
 		return -ENOMEM;
 	selection.by = kind == VIEW_GUESTS ? BY_GUEST : kind == VIEW_VCPUS ? BY_VCPU : BY_FIELD;
 	selection.only = event;
-	selection.latency = kind == VIEW_EXITS;
+	selection.latency = selection.exits_only = kind == VIEW_EXITS;
 	selection.pid = pid;
 	selection.tid = tid;
 	r = session_select(tui->session, &selection);

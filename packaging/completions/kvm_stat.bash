@@ -15,7 +15,7 @@ _kvm_stat() {
 	fi
 
 	case $prev in
-	-L | --log-to-file)
+	-L | --log-to-file | -o | --output)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -23,6 +23,14 @@ _kvm_stat() {
 	--sysroot)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return
+		;;
+	--by)
+		mapfile -t COMPREPLY < <(compgen -W 'guest vcpu' -- "$cur")
+		return
+		;;
+	--format)
+		mapfile -t COMPREPLY < <(compgen -W 'text csv json openmetrics prometheus' -- "$cur")
 		return
 		;;
 	--source)
@@ -41,16 +49,16 @@ _kvm_stat() {
 		mapfile -t COMPREPLY < <(compgen -W help -- "$cur")
 		return
 		;;
-	-g | --guest | -p | --pid | -s | --set-delay | --count)
+	-g | --guest | -p | --pid | -s | --set-delay | --count | --limit)
 		return
 		;;
 	esac
 	if [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '
 			-1 --once --batch -c --csv -d --debugfs -f --fields -g --guest -h --help
-			-i --debugfs-include-past -l --log -L --log-to-file -p --pid -s --set-delay
-			-t --tracepoints -z --skip-zero-records --count --exits --explain --source --sysroot --via
-			--version
+			-i --debugfs-include-past -l --log -L --log-to-file -o --output -p --pid
+			-s --set-delay -t --tracepoints -z --skip-zero-records --by --count --exits
+			--explain --format --limit --source --sysroot --via --version
 			' -- "$cur")
 	fi
 }

@@ -43,7 +43,8 @@ accepted() {
 	refused 2 "" -1dx
 	refused 2 "argument" -1 -d argument
 	refused 2 "" --csv=yes
-	for option in -f -g -L -p -s --fields --guest --log-to-file --pid --set-delay --count --source --explain; do
+	for option in -f -g -L -p -s --fields --guest --log-to-file --pid --set-delay --count --source \
+		-o --output --by --format --limit --explain --via; do
 		refused 2 "" -1 $option
 	done
 }
@@ -86,6 +87,9 @@ prefixes() {
 		[[ $stderr == *"-l"* ]]
 	done
 	prefixes --cou --count 1
+	prefixes --by --by guest
+	prefixes --fo --format csv
+	accepted -l --li 5 --format openmetrics
 	prefixes --so --source debugfs
 }
 
@@ -134,6 +138,58 @@ prefixes() {
 	refused 1 "requires -l" -c
 	refused 1 "requires -l" -z
 	refused 1 "requires -l" -1dc
+}
+
+@test "formats" {
+	local format
+	for format in text csv json openmetrics prometheus; do
+		kvm_stat -1 -d --format "$format" -f 'exits$'
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+		[ -n "$output" ]
+		accepted -l --format "$format"
+	done
+	refused 2 "unknown format" -1 --format xml
+	refused 2 "unknown format" -1 --format JSON
+	refused 1 "two formats" -l -c --format json
+	refused 1 "two formats" -l --format json --format csv
+	accepted -l -c --format csv
+	for format in text csv json openmetrics; do
+		refused 1 "--format requires -1" --format "$format"
+	done
+	refused 1 "use -o" -L x --format openmetrics
+	refused 1 "use -o" -L x --format prometheus
+	refused 1 "not for metrics" -lz --format openmetrics
+	[ ! -e x ]
+}
+
+@test "rows by guest and vCPU" {
+	refused 2 "there are guest and vcpu" -1 --by cpu
+	refused 1 "--by requires -1" --by guest
+	refused 1 "--by requires -1" --by vcpu -d
+	accepted -1 --by guest
+	accepted -l --by field
+}
+
+@test "metrics in a file" {
+	refused 1 "mode of its own" -o x -1
+	refused 1 "mode of its own" -o x -l
+	refused 1 "mode of its own" -o x -L y
+	refused 1 "writes metrics" -o x --format json
+	refused 1 "requires -l" -o x -z
+	refused 1 "requires -l" -o x -c
+	refused 1 "is for metrics" -1 --limit 5
+	for limit in 0 -1 abc ""; do
+		refused 2 "invalid limit" -o x --limit="$limit"
+	done
+	[ ! -e x ]
+	kvm_stat -d -o "$BATS_TEST_TMPDIR/x" --count 1
+	[ "$status" -eq 0 ]
+	[ -z "$stderr$output" ]
+	grep -q '^# TYPE kvm_exits_total counter$' "$BATS_TEST_TMPDIR/x"
+	kvm_stat -d -o "$BATS_TEST_TMPDIR/x" --count 1 --format openmetrics
+	[ "$status" -eq 0 ]
+	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/x")" = "# EOF" ]
 }
 
 @test "delays" {

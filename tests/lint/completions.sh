@@ -67,6 +67,9 @@ expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
 expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
 expect kvm_stat --source '=' t '=>' tracepoints
 expect kvm_stat -L _kvm_ '=>' _kvm_stat
+expect kvm_stat -o _kvm_ '=>' _kvm_stat
+expect kvm_stat --by '=' v '=>' vcpu
+expect kvm_stat -1 --format '=' o '=>' openmetrics
 expect kvm_stat -p '' '=>' ''
 expect kvm_stat x '=>' ''
 

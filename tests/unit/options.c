@@ -66,8 +66,8 @@ static void test_defaults(void **state)
 
 	(void)state;
 	assert_int_equal(run.options.mode, MODE_SCREEN);
-	assert_false(run.options.csv || run.options.skip_zero || run.options.include_past ||
-		     run.options.waits_for_kvm);
+	assert_false(run.options.format != FORMAT_TEXT || run.options.skip_zero ||
+		     run.options.include_past || run.options.waits_for_kvm);
 	assert_int_equal(run.options.sources, 0);
 	assert_string_equal(run.options.fields, "");
 	assert_null(run.options.guest);
@@ -102,6 +102,10 @@ static void test_modes(void **state)
 		{"-L|f|-l", MODE_LOG, "f", true},
 		{"-L|f|-L|g", MODE_LOG, "g", true},
 		{"-1|-l", MODE_LOG, NULL, false},
+		{"-o|f", MODE_EXPORT, NULL, true},
+		{"--output=f", MODE_EXPORT, NULL, true},
+		{"--out|f|--by|guest", MODE_EXPORT, NULL, true},
+		{"-f|help|-o|f", MODE_LIST_FIELDS, NULL, false},
 		{"-f|help", MODE_LIST_FIELDS, NULL, false},
 		{"-f|help|-1", MODE_LIST_FIELDS, NULL, false},
 		{"-f|help|-L|f", MODE_LIST_FIELDS, "f", false},
@@ -120,6 +124,39 @@ static void test_modes(void **state)
 		assert_string_equal(run.options.log_file ? run.options.log_file : "-",
 				    rows[i].log_file ? rows[i].log_file : "-");
 		assert_row(run.options.waits_for_kvm == rows[i].waits, rows[i].line);
+		run_done(&run);
+	}
+}
+
+static void test_formats(void **state)
+{
+	static const struct {
+		const char *line;
+		enum format format;
+		enum selection_by by;
+		uint64_t limit;
+	} rows[] = {
+		{"-1", FORMAT_TEXT, BY_FIELD, LIMIT_DEFAULT},
+		{"-lc", FORMAT_CSV, BY_FIELD, LIMIT_DEFAULT},
+		{"-l|-c|--format|csv", FORMAT_CSV, BY_FIELD, LIMIT_DEFAULT},
+		{"-1|--format|csv", FORMAT_CSV, BY_FIELD, LIMIT_DEFAULT},
+		{"-l|--format=text|--by|guest", FORMAT_TEXT, BY_GUEST, LIMIT_DEFAULT},
+		{"-L|f|--format=json|--by=vcpu", FORMAT_JSON, BY_VCPU, LIMIT_DEFAULT},
+		{"-o|f", FORMAT_PROMETHEUS, BY_FIELD, LIMIT_DEFAULT},
+		{"-o|f|--limit|7", FORMAT_PROMETHEUS, BY_FIELD, 7},
+		{"--format|openmetrics|-o|f", FORMAT_OPENMETRICS, BY_FIELD, LIMIT_DEFAULT},
+		{"-l|--format|openmetrics|--limit=1", FORMAT_OPENMETRICS, BY_FIELD, 1},
+		{"-1|--by|guest|--by|field", FORMAT_TEXT, BY_FIELD, LIMIT_DEFAULT},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < array_size(rows); i++) {
+		struct run run = run_good(rows[i].line);
+
+		assert_row(run.options.format == rows[i].format, rows[i].line);
+		assert_row(run.options.by == rows[i].by, rows[i].line);
+		assert_row(run.options.limit == rows[i].limit, rows[i].line);
 		run_done(&run);
 	}
 }
@@ -269,7 +306,7 @@ static void test_clusters_and_prefixes(void **state)
 	for (i = 0; i < array_size(rows); i++) {
 		struct run run = run_good(rows[i].line);
 
-		assert_row(run.options.csv == rows[i].csv, rows[i].line);
+		assert_row((run.options.format == FORMAT_CSV) == rows[i].csv, rows[i].line);
 		assert_row(run.options.skip_zero == rows[i].skip_zero, rows[i].line);
 		assert_row(run.options.include_past == rows[i].include_past, rows[i].line);
 		assert_row((run.options.mode == MODE_BATCH) == rows[i].batch, rows[i].line);
@@ -446,6 +483,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_fields_and_sysroot),
 		cmocka_unit_test(test_delay),
 		cmocka_unit_test(test_guest_and_pid),

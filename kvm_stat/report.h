@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A sample with what surrounds it: when, where, of which guests. What the outputs for machines tell. */
+#pragma once
+
+#include <time.h>
+
+#include "kvm_stat/session.h"
+
+struct report {
+	struct timespec time;  /* CLOCK_REALTIME, of the sample */
+	struct timespec start; /* of the first sample, from which totals count */
+	const struct rates *rates;
+	const struct guests *guests; /* none unless report_start() was told to list them */
+	pid_t pid;                   /* the guest that is watched; 0: all */
+	bool ended;                  /* that guest: its rows are what it had counted */
+	enum selection_by by;
+	const char *host; /* NULL: unknown */
+	struct report_source {
+		const char *name;
+		size_t unreadable; /* fields that were selected */
+	} sources[SESSION_SOURCES_MAX];
+	size_t source_count;
+	/* Owned by report.c: */
+	struct session *session;
+	bool lists_guests;
+	bool said; /* that guests cannot be listed */
+	char host_name[65];
+};
+
+/* Prepares reports of `session`, which is borrowed; with `lists_guests` they name the guests. */
+void report_start(struct report *report, struct session *session, bool lists_guests);
+
+/*
+ * Takes a sample and fills the report, whose parts stay until the next call. Returns 0, or -errno
+ * when a source has failed as a whole. That guests cannot be listed is said once.
+ */
+int report_take(struct report *report) must_check;
+
+/* The process of the guest that a row is of, also where all rows are of the one; 0: of many. */
+pid_t report_guest_pid(const struct report *report, const struct rate *rate);
+
+/* That guest, or NULL: none, or one that came and went between two looks. */
+const struct guest *report_guest(const struct report *report, const struct rate *rate);
+
+/*
+ * The rows, those of one guest and thread together, else in their order. Returns 0 with
+ * *ret_rows, to be freed, of report->rates->count; or -ENOMEM.
+ */
+int report_rows_by_guest(const struct report *report, const struct rate ***ret_rows) must_check;
