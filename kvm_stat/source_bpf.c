@@ -916,22 +916,36 @@ static int add_fields(struct bpf_source *bpf, struct sample *sample)
 	return r;
 }
 
-/* Where rows are guests, one that did nothing yet has a row as well. */
-static int add_idle_guests(struct bpf_source *bpf)
+/* Gives a guest a row for each event, 0 until it happens; reasons have one once they were seen. */
+static int add_idle_guest(struct bpf_source *bpf, pid_t pid)
 {
 	size_t i;
 
-	if (bpf->selection.by != BY_GUEST || !bpf->only || !bpf->name_count)
-		return 0;
-	for (i = 0; i < bpf->vms.count; i++) {
-		pid_t pid = bpf->vms.vms[i].pid;
-
-		if (pid <= 0 || (bpf->selection.pid && bpf->selection.pid != pid))
-			continue;
-		if (!find_owner(bpf, pid, 0) || !find_tally(bpf, 0, pid, 0))
+	if (!find_owner(bpf, pid, 0))
+		return -ENOMEM;
+	for (i = 0; i < bpf->name_count; i++) {
+		if ((!bpf->names[i].parent || bpf->only) && !find_tally(bpf, i, pid, 0))
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/*
+ * Where rows are of guests, those that have done nothing yet have rows as well: who adds up rates
+ * would miss what comes with the first appearance of a row.
+ */
+static int add_idle_guests(struct bpf_source *bpf)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; bpf->selection.by == BY_GUEST && i < bpf->vms.count && r == 0; i++) {
+		pid_t pid = bpf->vms.vms[i].pid;
+
+		if (pid > 0 && (!bpf->selection.pid || bpf->selection.pid == pid))
+			r = add_idle_guest(bpf, pid);
+	}
+	return r;
 }
 
 static int bpf_read(struct source *source, struct sample *sample)
