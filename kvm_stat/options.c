@@ -284,6 +284,15 @@ static int settle(struct options *options)
 		message_error("option --exits requires -1/--once/--batch");
 		return 1;
 	}
+	if (options->exits &&
+	    (options->sources & SOURCE_DEBUGFS || options->counter == COUNTER_PERF)) {
+		message_error("option --exits counts tracepoints via BPF: it goes neither with "
+			      "debugfs nor with --via perf");
+		return 1;
+	}
+	/* Who says how tracepoints are to be counted wants them, not whatever works. */
+	if (!options->sources && (options->exits || options->counter != COUNTER_BEST))
+		options->sources = SOURCE_TRACEPOINTS;
 	if (strcmp(options->fields, "help") == 0)
 		options->mode = MODE_LIST_FIELDS;
 	else if (options->logs)
