@@ -17,12 +17,12 @@
 #include "kvm_stat/fd_reaper.h"
 
 /*
- * Rows of 10 000 vCPUs with 25 reasons each. Only the hash table's heads take memory (16 bytes per
- * row) before there are rows; kernels before 6.1 want all of it at once.
+ * Only a hash table's heads take memory (16 bytes per row) before there are rows; kernels before 6.1
+ * want all of it at once.
  */
-#define ROWS_MAX     (256U * 1024)
 #define ROWS_MAX_OLD (32U * 1024)
-#define BATCH        256U /* rows read by one system call */
+#define BATCH        256U /* rows read by one system call, at first */
+#define BATCH_MAX    (64U * 1024)
 
 struct bpf_counter {
 	struct count *skeleton;
@@ -30,12 +30,8 @@ struct bpf_counter {
 	int *links;           /* for each event, or -1 */
 	uint64_t *cpu_totals; /* room for one event's values on all possible CPUs */
 	int cpus;             /* possible */
+	bool times;           /* latencies are measured */
 };
-
-size_t bpf_counter_room(void)
-{
-	return ROWS_MAX;
-}
 
 /* Before 6.1, elements made while tracing might deadlock on the allocator's own locks. */
 static bool kernel_allocates_safely(void)
@@ -47,27 +43,42 @@ static bool kernel_allocates_safely(void)
 	       (major > 6 || (major == 6 && minor >= 1));
 }
 
-static int set_size(struct bpf_map *map, bool safe)
+static int set_size(struct bpf_map *map, unsigned int rows)
 {
-	int r = bpf_map__set_max_entries(map, safe ? ROWS_MAX : ROWS_MAX_OLD);
+	bool safe = kernel_allocates_safely();
+	int r = bpf_map__set_max_entries(map, safe || rows < ROWS_MAX_OLD ? rows : ROWS_MAX_OLD);
 
 	return r < 0 || !safe ? r : bpf_map__set_map_flags(map, BPF_F_NO_PREALLOC);
 }
 
-static int load(struct bpf_counter *counter, const struct bpf_counter_event *events)
+/* Maps that are not used have one row, the least that there can be. */
+static int set_sizes(struct count *skeleton, bool counts, bool times, unsigned int rows)
+{
+	int r = set_size(skeleton->maps.rows, counts ? rows : 1);
+
+	if (r == 0)
+		r = set_size(skeleton->maps.latencies, times ? rows : 1);
+	if (r == 0)
+		r = set_size(skeleton->maps.starts, times ? rows : 1);
+	return r;
+}
+
+static int load(struct bpf_counter *counter, const struct bpf_counter_event *events, pid_t process,
+		unsigned int rows)
 {
 	struct count *skeleton = counter->skeleton;
-	bool safe = kernel_allocates_safely();
+	bool counts = false, times = false;
 	size_t i;
 	int r;
 
-	for (i = 0; i < counter->count; i++)
+	for (i = 0; i < counter->count; i++) {
 		skeleton->rodata->events[i] = events[i].how;
-	r = set_size(skeleton->maps.rows, safe);
-	if (r == 0)
-		r = set_size(skeleton->maps.latencies, safe);
-	if (r == 0)
-		r = set_size(skeleton->maps.starts, safe);
+		counts |= events[i].how.by_thread;
+		times |= events[i].how.starts;
+	}
+	skeleton->rodata->only_process = (unsigned int)process;
+	counter->times = times;
+	r = set_sizes(skeleton, counts, times, rows);
 	return r < 0 ? r : count__load(skeleton);
 }
 
@@ -141,8 +152,8 @@ static int say_nothing(enum libbpf_print_level level, const char *format, va_lis
 	return 0;
 }
 
-int bpf_counter_open(const struct bpf_counter_event *events, size_t count,
-		     struct bpf_counter **ret_counter)
+int bpf_counter_open(const struct bpf_counter_event *events, size_t count, pid_t process,
+		     unsigned int rows, struct bpf_counter **ret_counter)
 {
 	struct bpf_counter *counter;
 	size_t i;
@@ -154,7 +165,7 @@ int bpf_counter_open(const struct bpf_counter_event *events, size_t count,
 	counter = new_counter(count);
 	if (!counter)
 		return -ENOMEM;
-	r = load(counter, events);
+	r = load(counter, events, process, rows);
 	/* What ends the clock comes first, so that nothing that it ends is missed. */
 	for (i = 0; r == 0 && i < count; i++)
 		r = events[i].how.ends ? attach(counter, i, events[i].tracepoint) : 0;
@@ -210,7 +221,7 @@ static int read_map(int map, size_t value_size,
 		count = room;
 		done = bpf_map_lookup_batch(map, first ? NULL : &position, &position, keys, values,
 					    &count, NULL);
-		if (done < 0 && errno == ENOSPC && room < ROWS_MAX) {
+		if (done < 0 && errno == ENOSPC && room < BATCH_MAX) {
 			free(take_ptr(keys));
 			free(take_ptr(values));
 			room *= 2;
@@ -277,12 +288,26 @@ int bpf_counter_latencies(struct bpf_counter *counter,
 			sizeof(struct count_latency), take_latency, &row);
 }
 
-void bpf_counter_forget(struct bpf_counter *counter, const struct count_key *key)
+static int take_value(const struct bpf_map *map, const void *key, void *value)
 {
-	/* None of these need be there. */
-	(void)!bpf_map_delete_elem(bpf_map__fd(counter->skeleton->maps.rows), key);
-	(void)!bpf_map_delete_elem(bpf_map__fd(counter->skeleton->maps.latencies), key);
-	(void)!bpf_map_delete_elem(bpf_map__fd(counter->skeleton->maps.starts), &key->tid);
+	int r = bpf_map_lookup_and_delete_elem(bpf_map__fd(map), key, value);
+
+	return r == -ENOENT ? 0 : r;
+}
+
+int bpf_counter_take(struct bpf_counter *counter, const struct count_key *key, uint64_t *ret_count,
+		     struct count_latency *ret_latency)
+{
+	const struct bpf_map *starts = counter->skeleton->maps.starts;
+	int r;
+
+	*ret_count = 0;
+	*ret_latency = (struct count_latency){0};
+	r = take_value(counter->skeleton->maps.rows, key, ret_count);
+	if (r < 0 || !counter->times)
+		return r;
+	(void)!bpf_map_delete_elem(bpf_map__fd(starts), &key->tid); /* it may not be there */
+	return take_value(counter->skeleton->maps.latencies, key, ret_latency);
 }
 
 struct bpf_counter_loss bpf_counter_loss(const struct bpf_counter *counter)

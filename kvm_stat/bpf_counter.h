@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "host/cleanup.h"
 #include "kvm_stat/bpf/count.h"
@@ -27,12 +28,14 @@ struct bpf_counter_loss {
 struct bpf_counter;
 
 /*
- * Counts `count` events from now on, on every CPU. Returns 0 and *ret_counter, or -errno: -EPERM
- * without CAP_BPF and CAP_PERFMON, -EOPNOTSUPP where the kernel (before 5.15) or this build has no
- * such programs, -E2BIG for more than COUNT_EVENTS_MAX events.
+ * Counts `count` events from now on, on every CPU, of the process `process` or of all (0), in
+ * `rows` rows at most (before Linux 6.1, which wants their memory at once, in 32 768). Returns 0
+ * and *ret_counter, or -errno: -EPERM without CAP_BPF and CAP_PERFMON, -ENOSYS where this build has
+ * no such programs, -E2BIG for more than COUNT_EVENTS_MAX events; -EINVAL is what kernels
+ * say of programs that they do not know how to run.
  */
-int bpf_counter_open(const struct bpf_counter_event *events, size_t count,
-		     struct bpf_counter **ret_counter) must_check;
+int bpf_counter_open(const struct bpf_counter_event *events, size_t count, pid_t process,
+		     unsigned int rows, struct bpf_counter **ret_counter) must_check;
 
 /*
  * Reads how often each event that is not counted by thread was seen, and for those that are, how
@@ -54,14 +57,15 @@ int bpf_counter_latencies(struct bpf_counter *counter,
 				      const struct count_latency *latency, void *data),
 			  void *data) must_check;
 
-/* Makes room: forgets a row of a thread that is gone, with its latency. */
-void bpf_counter_forget(struct bpf_counter *counter, const struct count_key *key);
+/*
+ * Takes a row, with its latency, of a thread that is gone out of the counter, which has room for
+ * others then. Returns 0 with the last numbers of both (0 of what there is none), or -errno.
+ */
+int bpf_counter_take(struct bpf_counter *counter, const struct count_key *key, uint64_t *ret_count,
+		     struct count_latency *ret_latency) must_check;
 
 /* How much was lost since the counter was opened. */
 struct bpf_counter_loss bpf_counter_loss(const struct bpf_counter *counter);
-
-/* How many rows there may be. */
-size_t bpf_counter_room(void);
 
 /* Stops counting; closing goes on in the background. NULL is fine. */
 void bpf_counter_close(struct bpf_counter *counter);

@@ -84,17 +84,29 @@ static char *explain_counting(const struct host_root *root, const struct source_
 		    strerror(-error->error));
 }
 
-char *diagnose_no_bpf(const struct host_root *root, const struct source_error *error)
+/* Why the BPF program does not count, after `what`. */
+static char *explain_program(const struct host_root *root, const struct source_error *error,
+			     const char *what)
 {
+	if (error->step == SOURCE_STEP_NAMESPACE)
+		return line("%s: BPF programs know processes by their numbers on the host, and "
+			    "here is a PID namespace of its own",
+			    what);
+	if (error->error == -ENOSYS)
+		return line("%s: this kvm_stat was built without BPF", what);
 	if (is_refusal(error->error))
-		return line("tracepoints are counted by perf: %s: BPF programs need root, or "
-			    "CAP_BPF and CAP_PERFMON%s",
+		return line("%s: %s: BPF programs need root, or CAP_BPF and CAP_PERFMON%s", what,
 			    strerror(-error->error),
 			    kernel_lockdown(root) == KERNEL_LOCKDOWN_CONFIDENTIALITY
 				    ? ", and no lockdown (confidentiality)"
 				    : "");
-	return line("tracepoints are counted by perf: the kernel does not take the BPF program: %s",
+	return line("%s: the kernel does not take the BPF program: %s", what,
 		    strerror(-error->error));
+}
+
+char *diagnose_no_bpf(const struct host_root *root, const struct source_error *error)
+{
+	return explain_program(root, error, "tracepoints are counted by perf");
 }
 
 char *diagnose_lost(enum source_kind kind, const struct source_health *health)
@@ -114,6 +126,8 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 			"cannot be raised to that (RLIMIT_NOFILE, CAP_SYS_RESOURCE): select "
 			"fewer fields with -f",
 			error->wanted);
+	if (error->step == SOURCE_STEP_PROGRAM || error->step == SOURCE_STEP_NAMESPACE)
+		return explain_program(root, error, "cannot count tracepoints via BPF");
 	if (error->step == SOURCE_STEP_COUNT)
 		return explain_counting(root, error);
 	if (error->step == SOURCE_STEP_CAN)

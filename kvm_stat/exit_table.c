@@ -7,10 +7,10 @@
 
 bool exit_reason_is_halt(const char *reason)
 {
-	/* x86, SVM's halt that looks for interrupts first (6.16), arm64's WFI and WFE, s390. */
-	static const char *const halts[] = {"HLT",        "MWAIT_INSTRUCTION", "MWAIT",
-					    "MWAIT_COND", "MWAIT_CONDITIONAL", "IDLE_HLT",
-					    "WFx",        "Wait_state"};
+	/* x86 with SVM's two that are newer and of SEV-ES, arm64's WFI and WFE, loongarch. */
+	static const char *const halts[] = {
+		"HLT",       "MWAIT_INSTRUCTION",   "MWAIT", "MWAIT_COND",
+		"IDLE_HALT", "VMGEXIT_AP_HLT_LOOP", "WFx",   "IDLE"};
 	size_t i;
 
 	for (i = 0; i < array_size(halts); i++) {
@@ -23,14 +23,28 @@ bool exit_reason_is_halt(const char *reason)
 /* Whether a row "event(reason)" is a halt. */
 static bool is_halt(const struct rate *rate)
 {
-	size_t parent = strlen(rate->parent), length = strlen(rate->name);
+	size_t parent = rate->parent ? strlen(rate->parent) : 0, length = strlen(rate->name);
 	char reason[32];
 
-	if (length < parent + 2 || length - parent - 2 >= sizeof(reason))
+	if (!parent || length < parent + 2 || length - parent - 2 >= sizeof(reason))
 		return false;
 	memcpy(reason, rate->name + parent + 1, length - parent - 2);
 	reason[length - parent - 2] = '\0';
 	return exit_reason_is_halt(reason);
+}
+
+/* Whether an event has reasons, whose rows come after its own. */
+static bool has_reasons(const struct rates *rates, size_t event)
+{
+	size_t i;
+
+	for (i = event + 1; i < rates->count; i++) {
+		const char *parent = rates->rows[i].parent;
+
+		if (parent && strcmp(parent, rates->rows[event].name) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -64,7 +78,8 @@ int exit_table_update(struct exit_table *table, const struct rates *rates, enum 
 		const struct distribution *times = span == EXIT_TOTAL ? rate->distribution
 								      : rate->interval;
 
-		if (!rate->parent || !times || !times->count || !times->has_moments)
+		if (!times || !times->count || !times->has_moments ||
+		    (!rate->parent && has_reasons(rates, i)))
 			continue;
 		*row = (struct exit_row){.rate = rate, .times = times, .halted = is_halt(rate)};
 		if (!row->halted) {

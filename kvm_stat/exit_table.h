@@ -29,7 +29,10 @@ struct exit_table {
 /* Whether an exit of this reason means that the vCPU waits for an interrupt. */
 bool exit_reason_is_halt(const char *reason);
 
-/* Makes the table of all reasons that were seen. It points into `rates`. Returns 0 or -ENOMEM. */
+/*
+ * Makes the table of all reasons that were seen; an event that tells none is a row itself. It points
+ * into `rates`. Returns 0 or -ENOMEM.
+ */
 int exit_table_update(struct exit_table *table, const struct rates *rates,
 		      enum exit_span span) must_check;
 

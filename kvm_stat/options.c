@@ -406,6 +406,10 @@ static const char *misfit(const struct options *options)
 		return "metrics are no log: use -o/--output instead of -L/--log-to-file";
 	if (options->skip_zero && is_metrics(options))
 		return "option -z/--skip-zero-records is not for metrics";
+	if (options->exits &&
+	    (options->sources & SOURCE_DEBUGFS || options->counter == COUNTER_PERF))
+		return "option --exits counts tracepoints via BPF: it goes neither with debugfs nor "
+		       "with --via perf";
 	if (options->exits && options->format == FORMAT_TEXT && options->mode != MODE_BATCH)
 		return "option --exits needs -1/--once, or --format json, openmetrics or "
 		       "prometheus";
@@ -440,6 +444,9 @@ static int settle(struct options *options)
 	}
 	if (!options->limit)
 		options->limit = LIMIT_DEFAULT;
+	/* Who says how tracepoints are to be counted wants them, not whatever works. */
+	if (!options->sources && (options->exits || options->counter != COUNTER_BEST))
+		options->sources = SOURCE_TRACEPOINTS;
 	if (options->explain)
 		options->mode = MODE_EXPLAIN;
 	else if (strcmp(options->fields, "help") == 0)

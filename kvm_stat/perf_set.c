@@ -5,8 +5,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "kvm_stat/fd_limit.h"
 #include "kvm_stat/fd_reaper.h"
 
 #define SPARE_FDS 64 /* for everything else that is open */
@@ -55,21 +55,6 @@ static struct perf_tally *find_tally(struct perf_set *set, pid_t guest)
 	grown[i].base = grown[i].retired + set->counter_count;
 	set->tally_count++;
 	return &grown[i];
-}
-
-/* Makes room for `wanted` descriptors. Returns 0 or -EMFILE. */
-static int raise_descriptor_limit(size_t wanted)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return -errno;
-	if (limit.rlim_cur >= wanted)
-		return 0;
-	limit.rlim_cur = wanted;
-	if (limit.rlim_max < wanted)
-		limit.rlim_max = wanted; /* needs CAP_SYS_RESOURCE */
-	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -EMFILE : 0;
 }
 
 /* Frees groups (NULL ones are passed over); their descriptors are closed in the background. */
@@ -210,7 +195,7 @@ int perf_set_follow(struct perf_set *set, const struct perf_targets *targets, si
 
 	*ret_wanted = targets->count * set->counter_count + SPARE_FDS;
 	if (r == 0)
-		r = raise_descriptor_limit(*ret_wanted);
+		r = fd_limit_raise(*ret_wanted);
 	if (r == 0)
 		r = open_new(set, targets);
 	if (set->group_count)

@@ -107,23 +107,24 @@ static int start_source(struct session *session, const struct options *options, 
 static int start_tracepoints(struct session *session, const struct options *options,
 			     struct source **ret_source, struct source_error *ret_error)
 {
-	struct source_error error;
-	int bpf = -EOPNOTSUPP, r;
+	struct source_error error = {.error = -ENOSYS};
+	int r;
 
 	*ret_source = NULL;
 	if (options->counter != COUNTER_PERF) {
-		r = source_bpf_open(&session->root, ret_source, ret_error);
-		bpf = start_source(session, options, r, *ret_source, ret_error);
-		if (bpf == 0 || options->counter == COUNTER_BPF)
-			return bpf;
+		r = source_bpf_open(&session->root, SOURCE_BPF_ROWS, ret_source, ret_error);
+		r = start_source(session, options, r, *ret_source, ret_error);
+		/* Perf does not know how long exits take. */
+		if (r == 0 || options->counter == COUNTER_BPF || session->selection.exits_only)
+			return r;
 		*ret_source = NULL;
+		error = *ret_error;
 	}
-	error = *ret_error;
-	if (session->selection.exits_only)
-		return bpf;
 	r = source_tracepoint_open(&session->root, ret_source, ret_error);
 	r = start_source(session, options, r, *ret_source, ret_error);
-	if (r == 0 && options->counter != COUNTER_PERF && bpf != -EOPNOTSUPP)
+	/* A build without BPF has nothing to say of it each time. */
+	if (r == 0 && error.error != -ENOSYS && session->root.real &&
+	    options->mode != MODE_LIST_FIELDS)
 		say(false, diagnose_no_bpf(&session->root, &error));
 	return r;
 }

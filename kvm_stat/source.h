@@ -42,11 +42,13 @@ struct selection {
 struct source_error {
 	int error; /* negative errno */
 	enum source_step {
-		SOURCE_STEP_CAN,   /* nothing: this source has no such rows */
-		SOURCE_STEP_FIND,  /* the file system or its directory */
-		SOURCE_STEP_READ,  /* the files in it */
-		SOURCE_STEP_COUNT, /* perf_event_open(2) and its ioctls */
-		SOURCE_STEP_LIMIT, /* RLIMIT_NOFILE: `wanted` descriptors */
+		SOURCE_STEP_CAN,       /* nothing: this source has no such rows */
+		SOURCE_STEP_FIND,      /* the file system or its directory */
+		SOURCE_STEP_READ,      /* the files in it */
+		SOURCE_STEP_COUNT,     /* perf_event_open(2) and its ioctls */
+		SOURCE_STEP_LIMIT,     /* RLIMIT_NOFILE: `wanted` descriptors */
+		SOURCE_STEP_PROGRAM,   /* the BPF program; -ENOSYS: this build has none */
+		SOURCE_STEP_NAMESPACE, /* the BPF program tells processes by the host's numbers */
 	} step;
 	size_t wanted;
 };
@@ -58,6 +60,9 @@ struct source_health {
 	int error;         /* negative errno of the first unreadable one, or 0 */
 	uint64_t lost;     /* events, since the selection, that are missing in some row */
 };
+
+/* Those of 10 000 vCPUs with 25 reasons each. */
+#define SOURCE_BPF_ROWS (256U * 1024)
 
 struct source;
 
@@ -92,9 +97,10 @@ int source_tracepoint_open(const struct host_root *root, struct source **ret_sou
 /*
  * As source_tracepoint_open(), counted by a program in the kernel (BPF), which costs the guests
  * less and can tell guests, vCPUs and latencies. Whether the kernel takes the program is known
- * when something is selected: -EPERM, -EOPNOTSUPP.
+ * when something is selected. It counts in `rows` rows of (thread, event, reason) at most, usually
+ * SOURCE_BPF_ROWS; what finds no room is counted as the reason "other", and as lost.
  */
-int source_bpf_open(const struct host_root *root, struct source **ret_source,
+int source_bpf_open(const struct host_root *root, unsigned int rows, struct source **ret_source,
 		    struct source_error *ret_error) must_check;
 
 /*

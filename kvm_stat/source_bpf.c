@@ -10,23 +10,29 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "host/guest.h"
 #include "host/vm.h"
 #include "kvm_stat/bpf_counter.h"
+#include "kvm_stat/fd_limit.h"
 #include "kvm_stat/source.h"
 #include "kvm_stat/tracepoint_event.h"
 #include "kvm_stat/vcpus.h"
 
 #define OTHER      "other" /* the reason of what no other row takes */
-#define NAMES_MAX  4096    /* rows that guests can make by exits with new numbers */
+#define NAMES_MAX  4096    /* names that guests can make by exits with new numbers */
+#define CODES_MAX  65536   /* of which it is remembered what they mean */
 #define FLAGS_MAX  32      /* bits beside a reason's number */
 #define RECORD_MAX 4096
+#define SPARE_FDS  64 /* for everything else that is open */
 
 /* The name of a row. */
 struct bpf_name {
 	char *name;
 	const char *parent; /* borrowed from tracepoint_events */
+	size_t index;
 };
 
 /* The rows that one value of an event's fields counts in. */
@@ -51,8 +57,10 @@ enum { LATENCY_NOW, LATENCY_RETIRED, LATENCY_BASE, LATENCIES };
 /* A process or thread that has rows. */
 struct owner {
 	pid_t tgid, tid; /* tid 0: the process */
-	bool alive, is_guest;
+	bool alive;      /* a process that ran a guest and runs none any more counts as dead */
+	bool is_guest;
 	uint64_t checked; /* by which read */
+	unsigned int age; /* in reads */
 	struct sample_thread thread;
 };
 
@@ -70,20 +78,22 @@ struct counted {
 struct bpf_source {
 	struct source source;
 	const struct host_root *root;
+	unsigned int rows; /* room in the kernel */
 	struct tracepoint_events events;
 	/* of the selection: */
 	struct selection selection; /* its filter is borrowed until the next one */
 	char *only;
-	struct bpf_name *names;
+	struct bpf_name **names;
 	size_t name_count;
 	struct counted *counted;
 	size_t counted_count;
 	struct bpf_counter *counter;
-	void *codes, *tallies, *owners; /* trees, see tsearch(3) */
-	size_t row_count;               /* rows seen by the last read */
+	/* Trees, see tsearch(3). That of the names has those of reasons only. */
+	void *codes, *tallies, *owners, *reason_names;
+	size_t code_count;
 	uint64_t reads;
 	struct vm_list vms;
-	struct count_key *gone; /* rows to forget */
+	struct count_key *gone; /* rows of who is gone */
 	size_t gone_count, gone_room;
 	struct sample *sample; /* while a tree is walked */
 	int walk_error;
@@ -133,6 +143,25 @@ static int compare_owners(const void *a, const void *b)
 	return (left->tid > right->tid) - (left->tid < right->tid);
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct bpf_name *left = a, *right = b;
+
+	return strcmp(left->name, right->name);
+}
+
+static void free_name(struct bpf_name *name)
+{
+	if (name)
+		free(name->name);
+	free(name);
+}
+
+static void keep_node(void *node)
+{
+	(void)node;
+}
+
 static void free_tally(void *data)
 {
 	struct tally *tally = data;
@@ -164,20 +193,36 @@ static struct tally *find_tally(struct bpf_source *bpf, size_t name, pid_t guest
 
 /* Names */
 
-static ssize_t add_name(struct bpf_source *bpf, char *name, const char *parent)
+/* Adds a name, which is taken. Returns its index or -ENOMEM. */
+static ssize_t add_name(struct bpf_source *bpf, char *text, const char *parent)
 {
-	struct bpf_name *grown;
+	struct bpf_name **grown = reallocarray(bpf->names, bpf->name_count + 1, sizeof(*grown));
+	struct bpf_name *name = malloc(sizeof(*name));
 
-	if (!name)
-		return -ENOMEM;
-	grown = reallocarray(bpf->names, bpf->name_count + 1, sizeof(*grown));
-	if (!grown) {
+	if (grown)
+		bpf->names = grown;
+	if (!text || !grown || !name) {
+		free(text);
 		free(name);
 		return -ENOMEM;
 	}
-	bpf->names = grown;
-	grown[bpf->name_count] = (struct bpf_name){name, parent};
+	*name = (struct bpf_name){text, parent, bpf->name_count};
+	if (parent && !tsearch(name, &bpf->reason_names, compare_names)) {
+		free_name(name);
+		return -ENOMEM;
+	}
+	bpf->names[bpf->name_count] = name;
 	return (ssize_t)bpf->name_count++;
+}
+
+/* Takes the last name back. */
+static void drop_name(struct bpf_source *bpf)
+{
+	struct bpf_name *name = bpf->names[--bpf->name_count];
+
+	if (name->parent)
+		tdelete(name, &bpf->reason_names, compare_names);
+	free_name(name);
 }
 
 static bool wants(const struct bpf_source *bpf, const char *name)
@@ -186,25 +231,27 @@ static bool wants(const struct bpf_source *bpf, const char *name)
 			 : field_filter_match(bpf->selection.filter, name);
 }
 
-/* The name "event(reason)", if it is selected. Returns its index, -1 or -ENOMEM. */
-static ssize_t add_reason_name(struct bpf_source *bpf, const char *event, const char *reason)
+/*
+ * The name "event(reason)", if it is selected; `full` where there are too many names already.
+ * Returns its index, -1 or -ENOMEM.
+ */
+static ssize_t add_reason_name(struct bpf_source *bpf, const char *event, const char *reason,
+			       ssize_t full)
 {
-	char *name;
-	size_t i;
+	cleanup_free char *text = NULL;
+	struct bpf_name key, **found;
 
-	if (asprintf(&name, "%s(%s)", event, reason) < 0)
+	if (asprintf(&text, "%s(%s)", event, reason) < 0) {
+		text = NULL;
 		return -ENOMEM;
-	for (i = 0; i < bpf->name_count; i++) {
-		if (bpf->names[i].parent && strcmp(bpf->names[i].name, name) == 0) {
-			free(name);
-			return (ssize_t)i;
-		}
 	}
-	if (!wants(bpf, name) || bpf->name_count == NAMES_MAX) {
-		free(name);
+	key.name = text;
+	found = tfind(&key, &bpf->reason_names, compare_names);
+	if (found)
+		return (ssize_t)(*found)->index;
+	if (!wants(bpf, text))
 		return -1;
-	}
-	return add_name(bpf, name, event);
+	return bpf->name_count >= NAMES_MAX ? full : add_name(bpf, take_ptr(text), event);
 }
 
 /* Selecting */
@@ -234,12 +281,12 @@ static int name_reasons(struct bpf_source *bpf, struct counted *counted, bool *r
 		return -ENOMEM;
 	for (i = 0; i < reasons->count; i++) {
 		counted->reasons[i] = add_reason_name(bpf, counted->event->name,
-						      reasons->list[i].name);
+						      reasons->list[i].name, -1);
 		if (counted->reasons[i] == -ENOMEM)
 			return -ENOMEM;
 		*ret_any |= counted->reasons[i] >= 0;
 	}
-	counted->other = add_reason_name(bpf, counted->event->name, OTHER);
+	counted->other = add_reason_name(bpf, counted->event->name, OTHER, -1);
 	*ret_any |= counted->other >= 0;
 	return counted->other == -ENOMEM ? -ENOMEM : 0;
 }
@@ -265,7 +312,8 @@ static bool is_pair(const char *from, const char *to)
 {
 	static const char *const pairs[][2] = {
 		{"kvm_exit", "kvm_entry"}, /* x86, arm64, riscv */
-		{"kvm_exit", "kvm_enter"}, /* mips */
+		{"kvm_exit", "kvm_enter"}, /* loongarch, mips */
+		{"kvm_exit", "kvm_reenter"},
 		{"kvm_s390_sie_exit", "kvm_s390_sie_enter"},
 		{"kvm_guest_exit", "kvm_guest_enter"}, /* powerpc, group kvm_hv */
 	};
@@ -278,60 +326,66 @@ static bool is_pair(const char *from, const char *to)
 	return false;
 }
 
-/* The event that ends what `event` begins, or NULL. */
-static struct tracepoint_event *find_end(struct bpf_source *bpf,
-					 const struct tracepoint_event *event)
+/* Whether some event ends what `event` begins. */
+static bool has_end(const struct bpf_source *bpf, const struct tracepoint_event *event)
 {
 	size_t i;
 
 	for (i = 0; i < bpf->events.count; i++) {
 		if (is_pair(event->name, bpf->events.list[i].name))
-			return &bpf->events.list[i];
+			return true;
 	}
-	return NULL;
+	return false;
+}
+
+/*
+ * Looks at the reasons of one event. Returns 1 when some of them are selected, 0 or -errno. They
+ * are counted if `split`; otherwise they only bring their event along.
+ */
+static int select_reasons(struct bpf_source *bpf, struct counted *counted, bool split)
+{
+	size_t before = bpf->name_count;
+	bool any = false;
+	int r = tracepoint_event_reasons(&bpf->events, counted->event);
+
+	if (r < 0 || !counted->event->reasons)
+		return r;
+	r = find_fields(counted);
+	if (r == 0)
+		r = name_reasons(bpf, counted, &any);
+	while (!split && bpf->name_count > before)
+		drop_name(bpf);
+	if (r < 0 || !split || !any) {
+		free(counted->reasons);
+		counted->reasons = NULL;
+	}
+	return r < 0 ? r : any;
 }
 
 /* Looks at one event. Returns 1 when it is to be counted, 0 or -errno. */
 static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
 			struct counted *counted)
 {
-	bool wanted = wants(bpf, event->name), any = false;
+	bool wanted = wants(bpf, event->name);
 	bool split = splits(&bpf->selection, event);
-	int r;
+	int any = 0;
 
 	*counted = (struct counted){.event = event, .name = -1, .other = -1};
-	if (bpf->selection.exits_only && !find_end(bpf, event))
+	if (bpf->selection.exits_only && !has_end(bpf, event))
 		return 0;
-	if (split || !wanted) {
-		r = tracepoint_event_reasons(&bpf->events, event);
-		if (r < 0)
-			return r;
-	}
-	if (event->reasons && (split || !wanted)) {
-		size_t before = bpf->name_count;
-
-		r = find_fields(counted);
-		if (r == 0)
-			r = name_reasons(bpf, counted, &any);
-		/* A filter that takes reasons only brings their event along, but no reasons. */
-		while (!split && bpf->name_count > before)
-			free(bpf->names[--bpf->name_count].name);
-		if (r < 0)
-			return r;
-		if (!split) {
-			free(counted->reasons);
-			counted->reasons = NULL;
-		}
-	}
-	if (!wanted && !any)
-		return 0;
+	if (split || !wanted)
+		any = select_reasons(bpf, counted, split);
+	if (any < 0 || (!wanted && !any))
+		return any;
 	if (wanted || !bpf->only) {
 		counted->name = add_name(bpf, strdup(event->name), NULL);
-		if (counted->name < 0)
+		if (counted->name < 0) {
+			free(counted->reasons);
 			return -ENOMEM;
+		}
 	}
-	counted->by_thread = counted->reasons || bpf->selection.pid ||
-			     bpf->selection.by != BY_FIELD;
+	counted->by_thread = counted->reasons || bpf->selection.by != BY_FIELD ||
+			     bpf->selection.tid || (bpf->selection.latency && has_end(bpf, event));
 	return 1;
 }
 
@@ -346,36 +400,44 @@ static struct counted *find_counted(struct bpf_source *bpf, const struct tracepo
 	return NULL;
 }
 
-/* Sets the clock's ends for latencies, adding an event that is not selected for itself. */
-static int time_exits(struct bpf_source *bpf, struct bpf_counter_event *events)
+/* Lets an event stop the clock, which may not be selected for itself. */
+static void add_end(struct bpf_source *bpf, struct tracepoint_event *end,
+		    struct bpf_counter_event *events)
 {
-	size_t i, count = bpf->counted_count;
+	struct counted *counted = find_counted(bpf, end);
 
-	for (i = 0; i < count; i++) {
-		struct tracepoint_event *end = find_end(bpf, bpf->counted[i].event);
-		struct counted *counted = end ? find_counted(bpf, end) : NULL;
-
-		if (!end || !bpf->counted[i].by_thread)
-			continue;
-		if (!counted) {
-			counted = &bpf->counted[bpf->counted_count++];
-			*counted = (struct counted){.event = end, .name = -1, .other = -1};
-		}
-		events[i].how.starts = 1;
-		events[counted - bpf->counted].how.ends = 1;
+	if (!counted) {
+		counted = &bpf->counted[bpf->counted_count++];
+		*counted = (struct counted){.event = end, .name = -1, .other = -1};
 	}
-	return 0;
+	events[counted - bpf->counted].how.ends = 1;
 }
 
-static int start_counting(struct bpf_source *bpf)
+/* Lets the events that are selected start the clock, and what belongs to them stop it. */
+static void time_exits(struct bpf_source *bpf, struct bpf_counter_event *events)
 {
-	/* One more for each, which may be the end of a pair. */
-	struct bpf_counter_event *events = calloc(bpf->counted_count * 2 + 1, sizeof(*events));
+	size_t i, j, count = bpf->counted_count;
+
+	for (i = 0; i < count; i++) {
+		if (!has_end(bpf, bpf->counted[i].event))
+			continue;
+		events[i].how.starts = 1;
+		for (j = 0; j < bpf->events.count; j++) {
+			if (is_pair(bpf->counted[i].event->name, bpf->events.list[j].name))
+				add_end(bpf, &bpf->events.list[j], events);
+		}
+	}
+}
+
+static int start_counting(struct bpf_source *bpf, struct source_error *ret_error)
+{
+	struct bpf_counter_event *events = calloc(bpf->events.count + 1, sizeof(*events));
 	size_t i, j;
 	int r = events ? 0 : -ENOMEM;
 
+	ret_error->step = SOURCE_STEP_READ;
 	if (r == 0 && bpf->selection.latency)
-		r = time_exits(bpf, events);
+		time_exits(bpf, events);
 	for (i = 0; r == 0 && i < bpf->counted_count; i++) {
 		const struct counted *counted = &bpf->counted[i];
 
@@ -386,9 +448,18 @@ static int start_counting(struct bpf_source *bpf)
 			events[i].how.fields[j].size = (uint16_t)counted->fields[j].size;
 		}
 	}
-	if (r == 0 && bpf->counted_count)
-		r = bpf_counter_open(events, bpf->counted_count, &bpf->counter);
+	if (r == 0) {
+		ret_error->wanted = bpf->counted_count + SPARE_FDS;
+		r = fd_limit_raise(ret_error->wanted);
+		ret_error->step = SOURCE_STEP_LIMIT;
+	}
+	if (r == 0 && bpf->counted_count) {
+		r = bpf_counter_open(events, bpf->counted_count, bpf->selection.pid, bpf->rows,
+				     &bpf->counter);
+		ret_error->step = SOURCE_STEP_PROGRAM;
+	}
 	free(events);
+	ret_error->error = r;
 	return r;
 }
 
@@ -401,16 +472,18 @@ static void deselect(struct bpf_source *bpf)
 	tdestroy(bpf->codes, free);
 	tdestroy(bpf->tallies, free_tally);
 	tdestroy(bpf->owners, free);
+	tdestroy(bpf->reason_names, keep_node);
 	for (i = 0; i < bpf->counted_count; i++)
 		free(bpf->counted[i].reasons);
 	for (i = 0; i < bpf->name_count; i++)
-		free(bpf->names[i].name);
+		free_name(bpf->names[i]);
 	free(bpf->counted);
 	free(bpf->names);
 	free(bpf->only);
 	free(bpf->gone);
 	vm_list_done(&bpf->vms);
-	*bpf = (struct bpf_source){.source = bpf->source, .root = bpf->root, .events = bpf->events};
+	*bpf = (struct bpf_source){
+		.source = bpf->source, .root = bpf->root, .rows = bpf->rows, .events = bpf->events};
 }
 
 static int bpf_select(struct source *source, const struct selection *selection,
@@ -425,24 +498,19 @@ static int bpf_select(struct source *source, const struct selection *selection,
 	if (selection->only && !(bpf->only = strdup(selection->only)))
 		r = -ENOMEM;
 	bpf->selection.only = bpf->only;
-	bpf->counted = calloc(bpf->events.count * 2 + 1, sizeof(*bpf->counted));
+	/* Each event once, be it selected or the end of a pair; one more to try the next in. */
+	bpf->counted = calloc(bpf->events.count + 1, sizeof(*bpf->counted));
 	if (!bpf->counted)
 		r = -ENOMEM;
-	*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_COUNT};
 	for (i = 0; i < bpf->events.count && r == 0; i++) {
-		struct counted *counted = &bpf->counted[bpf->counted_count];
-
-		r = select_event(bpf, &bpf->events.list[i], counted);
-		if (r > 0 || counted->reasons)
+		r = select_event(bpf, &bpf->events.list[i], &bpf->counted[bpf->counted_count]);
+		if (r > 0)
 			bpf->counted_count++;
-		if (r < 0)
-			*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_READ};
 		r = r > 0 ? 0 : r;
 	}
-	if (r == 0) {
-		r = start_counting(bpf);
-		*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_COUNT};
-	}
+	*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_READ};
+	if (r == 0)
+		r = start_counting(bpf, ret_error);
 	if (r < 0)
 		deselect(bpf);
 	return r;
@@ -464,7 +532,7 @@ static void take_flags(struct bpf_source *bpf, const struct counted *counted,
 			continue;
 		flag = exit_reasons_flag_name(counted->event->reasons, bit);
 		snprintf(digits, sizeof(digits), "FLAG_0x%llx", (unsigned long long)bit);
-		name = add_reason_name(bpf, counted->event->name, flag ? flag : digits);
+		name = add_reason_name(bpf, counted->event->name, flag ? flag : digits, -1);
 		if (name >= 0)
 			names[(*count)++] = (size_t)name;
 	}
@@ -497,7 +565,7 @@ static size_t name_record(struct bpf_source *bpf, const struct counted *counted,
 		name = counted->reasons[decoded.reason];
 	} else if (!bpf->selection.fixed_rows) {
 		snprintf(digits, sizeof(digits), "0x%llx", (unsigned long long)decoded.number);
-		name = add_reason_name(bpf, counted->event->name, digits);
+		name = add_reason_name(bpf, counted->event->name, digits, counted->other);
 	}
 	if (name >= 0)
 		names[count++] = (size_t)name;
@@ -527,15 +595,18 @@ static const struct code *find_code(struct bpf_source *bpf, const struct count_k
 		free(code);
 		return NULL;
 	}
+	bpf->code_count++;
 	return code;
 }
 
-static bool thread_exists(const struct bpf_source *bpf, pid_t tgid, pid_t tid)
+/* Guests may make new numbers for ever. */
+static void forget_codes(struct bpf_source *bpf)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "proc/%d/task/%d", (int)tgid, (int)tid);
-	return faccessat(bpf->root->fd, path, F_OK, 0) == 0;
+	if (bpf->code_count < CODES_MAX)
+		return;
+	tdestroy(bpf->codes, free);
+	bpf->codes = NULL;
+	bpf->code_count = 0;
 }
 
 static bool runs_vm(const struct bpf_source *bpf, pid_t tgid)
@@ -549,16 +620,37 @@ static bool runs_vm(const struct bpf_source *bpf, pid_t tgid)
 	return false;
 }
 
-/* Whether threads that ended while their process lives on are worth looking for. */
-static bool is_crowded(const struct bpf_source *bpf)
+static void check_process(const struct bpf_source *bpf, struct owner *owner)
 {
-	return bpf->row_count > bpf_counter_room() / 4;
+	bool was_guest = owner->is_guest;
+
+	owner->alive = kill(owner->tgid, 0) == 0 || errno != ESRCH;
+	if (bpf->selection.by == BY_FIELD)
+		return;
+	owner->is_guest = owner->alive && runs_vm(bpf, owner->tgid);
+	owner->alive &= owner->is_guest || !was_guest;
 }
 
-/* What is known of a process (tid 0) or thread. NULL without memory. */
+/*
+ * A thread may make events before it runs a virtual CPU: it is looked at again, but ever more
+ * seldom, as those for input and output never will.
+ */
+static void check_thread(const struct bpf_source *bpf, struct owner *owner)
+{
+	owner->alive = syscall(SYS_tgkill, owner->tgid, owner->tid, 0) == 0 || errno != ESRCH;
+	owner->age++;
+	if (bpf->selection.by == BY_VCPU && owner->alive && !owner->thread.is_vcpu &&
+	    (owner->age & (owner->age - 1)) == 0)
+		(void)!vcpus_find(bpf->root, &bpf->vms, owner->tgid, owner->tid, &owner->thread);
+	owner->thread.has_cpu = bpf->selection.by == BY_VCPU && owner->alive &&
+				guest_thread_cpu(bpf->root, owner->tgid, owner->tid,
+						 &owner->thread.cpu) == 0;
+}
+
+/* What is known of a process (tid 0) or thread, once for each read. NULL without memory. */
 static struct owner *find_owner(struct bpf_source *bpf, pid_t tgid, pid_t tid)
 {
-	struct owner key = {.tgid = tgid, .tid = tid, .alive = true};
+	struct owner key = {.tgid = tgid, .tid = tid, .thread.tid = tid};
 	struct owner **node = tfind(&key, &bpf->owners, compare_owners);
 	struct owner *owner = node ? *node : NULL;
 
@@ -571,22 +663,14 @@ static struct owner *find_owner(struct bpf_source *bpf, pid_t tgid, pid_t tid)
 			free(owner);
 			return NULL;
 		}
-		owner->thread.tid = tid;
-		if (tid && bpf->selection.by == BY_VCPU)
-			(void)!vcpus_find(bpf->root, &bpf->vms, tgid, tid, &owner->thread);
 	}
 	if (owner->checked == bpf->reads)
 		return owner;
 	owner->checked = bpf->reads;
-	if (tid == 0) {
-		owner->alive = kill(tgid, 0) == 0 || errno != ESRCH;
-		owner->is_guest = owner->alive && runs_vm(bpf, tgid);
-	} else if (is_crowded(bpf) || bpf->selection.by == BY_VCPU) {
-		owner->alive = thread_exists(bpf, tgid, tid);
-		owner->thread.has_cpu = bpf->selection.by == BY_VCPU &&
-					guest_thread_cpu(bpf->root, tgid, tid,
-							 &owner->thread.cpu) == 0;
-	}
+	if (tid == 0)
+		check_process(bpf, owner);
+	else
+		check_thread(bpf, owner);
 	return owner;
 }
 
@@ -605,67 +689,71 @@ static int forget_later(struct bpf_source *bpf, const struct count_key *key)
 	return 0;
 }
 
-/*
- * Whom a row counts for. Returns 1 and the tallies' owner, 0 when nobody wants it, or -ENOMEM.
- * Rows of who is gone are counted a last time and then forgotten. The kernel's idle threads, which
- * are process 0, raise events too.
- */
-static int find_owners(struct bpf_source *bpf, const struct count_key *key, pid_t *ret_guest,
-		       pid_t *ret_tid, bool *ret_alive)
+/* Whether who has made a row is gone. The kernel's idle threads, which are process 0, never are. */
+static int is_gone(struct bpf_source *bpf, const struct count_key *key, bool *ret_gone)
 {
-	struct owner *process, *thread = NULL;
-	pid_t tgid = (pid_t)key->tgid, tid = (pid_t)key->tid;
+	struct owner *process, *thread;
 
-	*ret_guest = *ret_tid = 0;
-	*ret_alive = true;
-	if (tgid) {
-		process = find_owner(bpf, tgid, 0);
-		thread = process ? find_owner(bpf, tgid, tid) : NULL;
-		if (!thread)
-			return -ENOMEM;
-		*ret_alive = process->alive && thread->alive;
-	}
-	if ((bpf->selection.pid && bpf->selection.pid != tgid) ||
-	    (bpf->selection.tid && bpf->selection.tid != tid))
+	*ret_gone = false;
+	if (!key->tgid)
 		return 0;
-	if (bpf->selection.by == BY_FIELD)
-		return 1;
-	if (!tgid || !find_owner(bpf, tgid, 0)->is_guest)
-		return 0;
-	*ret_guest = tgid;
-	if (bpf->selection.by == BY_VCPU)
-		*ret_tid = tid;
-	return 1;
+	process = find_owner(bpf, (pid_t)key->tgid, 0);
+	thread = process ? find_owner(bpf, (pid_t)key->tgid, (pid_t)key->tid) : NULL;
+	if (!thread)
+		return -ENOMEM;
+	*ret_gone = !process->alive || !thread->alive;
+	return 0;
 }
 
+/* Adds numbers to each tally that a row counts in. */
+static int add_row_to_tallies(struct bpf_source *bpf, const struct count_key *key, bool gone,
+			      uint64_t count, const struct distribution *latency)
+{
+	const struct code *code;
+	pid_t guest = 0, tid = 0;
+	size_t i;
+
+	if (bpf->selection.tid && bpf->selection.tid != (pid_t)key->tid)
+		return 0;
+	if (bpf->selection.by != BY_FIELD) {
+		struct owner *process = key->tgid ? find_owner(bpf, (pid_t)key->tgid, 0) : NULL;
+
+		if (!process || !process->is_guest)
+			return 0;
+		guest = process->tgid;
+		tid = bpf->selection.by == BY_VCPU ? (pid_t)key->tid : 0;
+	}
+	code = find_code(bpf, key);
+	if (!code)
+		return -ENOMEM;
+	for (i = 0; i < code->count; i++) {
+		struct tally *tally = find_tally(bpf, code->names[i], guest, tid);
+
+		if (tally && latency && !tally->latency)
+			tally->latency = calloc(LATENCIES, sizeof(*tally->latency));
+		if (!tally || (latency && !tally->latency))
+			return -ENOMEM;
+		*(gone ? &tally->retired : &tally->now) += count;
+		if (latency)
+			distribution_add(&tally->latency[gone ? LATENCY_RETIRED : LATENCY_NOW],
+					 latency);
+	}
+	return 0;
+}
+
+/*
+ * A row as it was when it was read. Of a thread that is gone this may not be the end: its row is
+ * taken when all others are read.
+ */
 static int take_row(const struct count_key *key, uint64_t count, void *data)
 {
 	struct bpf_source *bpf = data;
-	const struct code *code;
-	pid_t guest, tid;
-	bool alive;
-	size_t i;
-	int r;
+	bool gone;
+	int r = is_gone(bpf, key, &gone);
 
-	bpf->row_count++;
-	if (key->event >= bpf->counted_count)
-		return 0;
-	r = find_owners(bpf, key, &guest, &tid, &alive);
-	if (r > 0) {
-		code = find_code(bpf, key);
-		if (!code)
-			return -ENOMEM;
-		for (i = 0; i < code->count; i++) {
-			struct tally *tally = find_tally(bpf, code->names[i], guest, tid);
-
-			if (!tally)
-				return -ENOMEM;
-			*(alive ? &tally->now : &tally->retired) += count;
-		}
-	}
-	if (r >= 0 && !alive)
-		r = forget_later(bpf, key);
-	return r < 0 ? r : 0;
+	if (r == 0 && gone)
+		return forget_later(bpf, key);
+	return r < 0 ? r : add_row_to_tallies(bpf, key, false, count, NULL);
 }
 
 static struct distribution to_distribution(const struct count_latency *latency)
@@ -696,31 +784,34 @@ static int take_latency(const struct count_key *key, const struct count_latency 
 {
 	struct bpf_source *bpf = data;
 	struct distribution distribution = to_distribution(latency);
-	const struct code *code;
-	pid_t guest, tid;
-	bool alive;
+	bool gone;
+	int r = is_gone(bpf, key, &gone);
+
+	/* Without room for its count, a row has a latency only. */
+	if (r == 0 && gone)
+		return forget_later(bpf, key);
+	return r < 0 ? r : add_row_to_tallies(bpf, key, false, 0, &distribution);
+}
+
+/* Takes the rows of who is gone out of the kernel, and adds them to what the tallies keep. */
+static int retire_gone(struct bpf_source *bpf)
+{
 	size_t i;
-	int r;
+	int r = 0;
 
-	if (key->event >= bpf->counted_count)
-		return 0;
-	r = find_owners(bpf, key, &guest, &tid, &alive);
-	if (r <= 0)
-		return r;
-	code = find_code(bpf, key);
-	if (!code)
-		return -ENOMEM;
-	for (i = 0; i < code->count; i++) {
-		struct tally *tally = find_tally(bpf, code->names[i], guest, tid);
+	for (i = 0; r == 0 && i < bpf->gone_count; i++) {
+		struct distribution distribution;
+		struct count_latency latency;
+		uint64_t count;
 
-		if (tally && !tally->latency)
-			tally->latency = calloc(LATENCIES, sizeof(*tally->latency));
-		if (!tally || !tally->latency)
-			return -ENOMEM;
-		distribution_add(&tally->latency[alive ? LATENCY_NOW : LATENCY_RETIRED],
-				 &distribution);
+		r = bpf_counter_take(bpf->counter, &bpf->gone[i], &count, &latency);
+		distribution = to_distribution(&latency);
+		if (r == 0)
+			r = add_row_to_tallies(bpf, &bpf->gone[i], true, count,
+					       distribution.count ? &distribution : NULL);
 	}
-	return 0;
+	bpf->gone_count = 0;
+	return r;
 }
 
 static void start_tally(const void *node, VISIT visit, void *data)
@@ -757,7 +848,7 @@ static int read_totals(struct bpf_source *bpf)
 	for (i = 0; r == 0 && i < bpf->counted_count; i++) {
 		const struct counted *counted = &bpf->counted[i];
 
-		if (bpf->selection.by != BY_FIELD || bpf->selection.pid || !totals[i])
+		if (bpf->selection.by != BY_FIELD || !totals[i])
 			continue;
 		r = count_for(bpf, counted->name, totals[i]);
 		if (r == 0 && counted->reasons)
@@ -770,16 +861,15 @@ static int read_totals(struct bpf_source *bpf)
 /* Brings every tally up to date. */
 static int read_counter(struct bpf_source *bpf)
 {
-	size_t i;
 	int r = 0;
 
 	bpf->reads++;
+	forget_codes(bpf);
 	twalk_r(bpf->tallies, start_tally, NULL);
 	if (bpf->selection.by != BY_FIELD) {
 		vm_list_done(&bpf->vms);
 		r = vm_list_read(bpf->root, &bpf->vms);
 	}
-	bpf->row_count = 0;
 	bpf->gone_count = 0;
 	if (r == 0)
 		r = read_totals(bpf);
@@ -787,9 +877,7 @@ static int read_counter(struct bpf_source *bpf)
 		r = bpf_counter_rows(bpf->counter, take_row, bpf);
 	if (r == 0 && bpf->selection.latency)
 		r = bpf_counter_latencies(bpf->counter, take_latency, bpf);
-	for (i = 0; r == 0 && i < bpf->gone_count; i++)
-		bpf_counter_forget(bpf->counter, &bpf->gone[i]);
-	return r;
+	return r < 0 ? r : retire_gone(bpf);
 }
 
 /* Collects what no longer belongs to anybody, as trees cannot lose nodes while they are walked. */
@@ -822,7 +910,7 @@ static bool is_alive(struct bpf_source *bpf, const struct tally *tally)
 		return true;
 	guest = find_owner(bpf, tally->guest, 0);
 	thread = tally->tid ? find_owner(bpf, tally->guest, tally->tid) : guest;
-	return guest && thread && guest->alive && thread->alive;
+	return guest && thread && guest->is_guest && guest->alive && thread->alive;
 }
 
 static void take_dead_tally(const void *node, VISIT visit, void *data)
@@ -845,7 +933,10 @@ static void take_dead_owner(const void *node, VISIT visit, void *data)
 		add_dead(dead, owner);
 }
 
-/* Forgets guests and threads that are gone; their last numbers were in the sample before. */
+/*
+ * Forgets guests and threads that are gone: those that are rows of their own had their last numbers
+ * in the sample before.
+ */
 static void bury_dead(struct bpf_source *bpf)
 {
 	struct dead dead = {.bpf = bpf};
@@ -868,8 +959,8 @@ static void bury_dead(struct bpf_source *bpf)
 static int add_row(struct bpf_source *bpf, struct sample *sample, size_t name,
 		   const struct tally *tally)
 {
-	struct sample_row row = {.name = bpf->names[name].name,
-				 .parent = bpf->names[name].parent,
+	struct sample_row row = {.name = bpf->names[name]->name,
+				 .parent = bpf->names[name]->parent,
 				 .kind = FIELD_EVENTS};
 	struct distribution latency;
 
@@ -924,7 +1015,7 @@ static int add_idle_guest(struct bpf_source *bpf, pid_t pid)
 	if (!find_owner(bpf, pid, 0))
 		return -ENOMEM;
 	for (i = 0; i < bpf->name_count; i++) {
-		if ((!bpf->names[i].parent || bpf->only) && !find_tally(bpf, i, pid, 0))
+		if ((!bpf->names[i]->parent || bpf->only) && !find_tally(bpf, i, pid, 0))
 			return -ENOMEM;
 	}
 	return 0;
@@ -961,9 +1052,9 @@ static int bpf_read(struct source *source, struct sample *sample)
 		return r;
 	loss = bpf_counter_loss(bpf->counter);
 	bpf->lost = loss.dropped + loss.untimed + loss.missed;
+	bury_dead(bpf);
 	if (bpf->selection.by == BY_FIELD)
 		return add_fields(bpf, sample);
-	bury_dead(bpf);
 	r = add_idle_guests(bpf);
 	if (r < 0)
 		return r;
@@ -1043,7 +1134,7 @@ static bool in_initial_pid_namespace(const struct host_root *root)
 	return fstatat(root->fd, "proc/self/ns/pid", &st, 0) == 0 && st.st_ino == 0xEFFFFFFC;
 }
 
-int source_bpf_open(const struct host_root *root, struct source **ret_source,
+int source_bpf_open(const struct host_root *root, unsigned int rows, struct source **ret_source,
 		    struct source_error *ret_error)
 {
 	struct bpf_source *bpf;
@@ -1051,7 +1142,9 @@ int source_bpf_open(const struct host_root *root, struct source **ret_source,
 	int r;
 
 	*ret_error = (struct source_error){.error = -EOPNOTSUPP, .step = SOURCE_STEP_COUNT};
-	if (!root->real || !in_initial_pid_namespace(root))
+	if (root->real && !in_initial_pid_namespace(root))
+		ret_error->step = SOURCE_STEP_NAMESPACE;
+	if (!root->real || ret_error->step == SOURCE_STEP_NAMESPACE)
 		return -EOPNOTSUPP;
 	bpf = calloc(1, sizeof(*bpf));
 	*ret_error = (struct source_error){.error = -ENOMEM};
@@ -1059,6 +1152,7 @@ int source_bpf_open(const struct host_root *root, struct source **ret_source,
 		return -ENOMEM;
 	bpf->source.ops = &bpf_ops;
 	bpf->root = root;
+	bpf->rows = rows;
 	r = tracepoint_events_open(root, &bpf->events, &found);
 	if (r == 0) {
 		*ret_source = &bpf->source;

@@ -5,10 +5,10 @@
  * verifier. The fields' offsets come from the running kernel's format files, so that no type of the
  * kernel is needed.
  *
- * A row belongs to one thread, so no two CPUs ever write to it. An interrupt may hit a thread amid
- * its own update of the same counter, which is why counting is atomic; latencies end in kvm_entry,
- * which no interrupt raises. What the kernel itself leaves out: events that an interrupt raises
- * while this program runs on the same CPU.
+ * A row belongs to one thread, so no two CPUs write to it, but for the idle threads, which are all
+ * thread 0: counting is atomic. Latencies end in the entry to a guest, which no idle thread and no
+ * interrupt raises. What the kernel itself leaves out: events that an interrupt raises while this
+ * program runs on the same CPU.
  */
 #include <linux/bpf.h>
 
@@ -20,6 +20,9 @@
 char program_license[] SEC("license") = "GPL";
 
 const volatile struct count_event events[COUNT_EVENTS_MAX];
+
+/* The process whose events alone are counted; 0: all. */
+const volatile unsigned int only_process;
 
 /* Events whose row could not be made, and stops that were not timed: a map is full. */
 unsigned long long dropped[COUNT_EVENTS_MAX];
@@ -144,15 +147,18 @@ static __always_inline void add_latency(const struct count_key *key, unsigned lo
 	latency->buckets[bucket]++;
 }
 
-static __always_inline void stop_clock(unsigned int tid)
+static __always_inline void stop_clock(unsigned long long id)
 {
+	unsigned int tid = (unsigned int)id;
 	struct start *start = bpf_map_lookup_elem(&starts, &tid);
 	unsigned long long now;
 
 	if (!start || !start->time)
 		return;
 	now = bpf_ktime_get_ns();
-	add_latency(&start->key, now - start->time);
+	/* Else the clock was started by a thread that ended and whose number is given out again. */
+	if (start->key.tgid == id >> 32)
+		add_latency(&start->key, now - start->time);
 	start->time = 0;
 }
 
@@ -205,15 +211,16 @@ int count(void *record)
 	unsigned int index = bpf_get_attach_cookie(record) & (COUNT_EVENTS_MAX - 1);
 	const volatile struct count_event *event = &events[index];
 	struct count_key key = {.event = index};
-	unsigned long long id;
+	unsigned long long id = bpf_get_current_pid_tgid();
 
+	if (only_process && id >> 32 != only_process)
+		return GO_ON;
 	if (event->ends)
-		stop_clock((unsigned int)bpf_get_current_pid_tgid());
+		stop_clock(id);
 	if (!event->by_thread) {
 		count_total(index);
 		return GO_ON;
 	}
-	id = bpf_get_current_pid_tgid();
 	key.tgid = id >> 32;
 	key.tid = (unsigned int)id;
 	if (event->fields[0].size)

@@ -44,6 +44,12 @@ def need_kvm():
         skip("no-kvm", probe.stderr.strip())
 
 
+def need_host_pids():
+    """BPF programs know processes by their numbers in the initial PID namespace, of fixed inode."""
+    if os.stat("/proc/self/ns/pid").st_ino != 0xEFFFFFFC:
+        skip("pid-namespace", "BPF programs do not count in a PID namespace")
+
+
 def need_upstream():
     """Upstream's kvm_stat, taken out of Debian's kernel source package into the build directory."""
     tars = sorted(glob.glob("/usr/src/linux-source-*.tar.xz"))

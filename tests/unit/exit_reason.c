@@ -252,6 +252,45 @@ static void assert_counted_once(const struct reasons *reasons, const unsigned ch
 		assert_true(decoded.reason < (ssize_t)reasons->list->count);
 }
 
+/*
+ * The reason of a record is told by the fields that exit_reasons_fields() names, and it is the one
+ * whose filter takes the record: what a BPF program counts is what perf counts.
+ */
+static void assert_classified_as_filtered(const struct reasons *reasons,
+					  const unsigned char *record)
+{
+	unsigned char fields_only[RECORD_SIZE] = {0};
+	struct event_field fields[2];
+	ssize_t count = exit_reasons_fields(reasons->list, fields, array_size(fields));
+	struct exit_decoded classified, decoded;
+	size_t end = 0, i;
+	int r;
+
+	assert_true(count > 0);
+	for (i = 0; i < (size_t)count; i++) {
+		memcpy(fields_only + fields[i].offset, record + fields[i].offset, fields[i].size);
+		end = fields[i].offset + fields[i].size > end ? fields[i].offset + fields[i].size
+							      : end;
+	}
+	r = exit_reasons_classify(reasons->list, fields_only, end, &classified);
+	if (takes(reasons->list->rest_filter, reasons, record)) {
+		assert_int_equal(r, 0);
+		assert_int_equal(exit_reasons_decode(reasons->list, record, RECORD_SIZE, &decoded),
+				 0);
+		assert_int_equal(classified.reason, decoded.reason);
+		assert_true(classified.number == decoded.number);
+		assert_true(classified.flags == decoded.flags);
+		return;
+	}
+	assert_int_equal(r, 0);
+	assert_true(classified.reason >= 0 && classified.reason < (ssize_t)reasons->list->count);
+	assert_int_equal(classified.flags, 0);
+	assert_true(takes(reasons->list->list[classified.reason].filter, reasons, record));
+	/* A record that ends before its last field tells nothing, or what its guards say. */
+	if (exit_reasons_classify(reasons->list, fields_only, end - 1, &classified) == 0)
+		assert_true(classified.reason < (ssize_t)reasons->list->count);
+}
+
 static void assert_sound_filters(const struct reasons *reasons)
 {
 	size_t i;
@@ -311,6 +350,10 @@ static const struct partition {
 	{"aarch64", "kvm_exit", EXIT_ISA_UNKNOWN, "esr_ec", "ret", {0, 1, 2, 3, -1, 0xbadca11}, 6},
 	{"aarch64", "kvm_exit", EXIT_ISA_UNKNOWN, "ret", "esr_ec", {0, 1, 2, 0x2f, 0x3f}, 5},
 	{"riscv64", "kvm_exit", EXIT_ISA_UNKNOWN, "scause", "sepc", {0}, 1},
+	{"riscv64", "kvm_userspace_exit", EXIT_ISA_UNKNOWN, "reason", "errno", {0, -4, -14}, 3},
+	{"aarch64", "kvm_userspace_exit", EXIT_ISA_UNKNOWN, "reason", "errno", {0, -4, -14}, 3},
+	{"loongarch64", "kvm_exit", EXIT_ISA_UNKNOWN, "reason", "vcpu_id", {0, 7}, 2},
+	{"loongarch64", "kvm_userspace_exit", EXIT_ISA_UNKNOWN, "reason", "errno", {0, -4, -14}, 3},
 	{"s390x", "kvm_userspace_exit", EXIT_ISA_UNKNOWN, "reason", "errno", {0, -4, -14}, 3},
 };
 
@@ -336,6 +379,7 @@ static void assert_partition(const struct partition *partition)
 			record_set(record, reasons.format, partition->second,
 				   (uint64_t)partition->seconds[j]);
 			assert_counted_once(&reasons, record);
+			assert_classified_as_filtered(&reasons, record);
 		}
 	}
 	done(&reasons);

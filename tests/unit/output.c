@@ -63,6 +63,84 @@ static void test_batch(void **state)
 	assert_written(&memory, "");
 }
 
+/* A reason's times, all of them `ns`. */
+static struct distribution times_of(uint64_t count, uint64_t ns, bool has_extremes)
+{
+	struct distribution times = {.bucket_count = 40,
+				     .count = count,
+				     .has_moments = true,
+				     .sum = count * ns,
+				     .squares_low = count * ns * ns,
+				     .has_extremes = has_extremes,
+				     .min = has_extremes ? ns : 0,
+				     .max = has_extremes ? ns : 0};
+	unsigned int bucket = 0;
+
+	while (ns >> bucket)
+		bucket++;
+	times.buckets[bucket] = count;
+	return times;
+}
+
+static void test_exits(void **state)
+{
+	const struct distribution io = times_of(300, 2000, true);
+	const struct distribution cpuid = times_of(100, 500, false);
+	const struct distribution halt = times_of(4, 250000000, true);
+	const struct rate names[] = {{.name = "kvm_exit(IO)", .parent = "kvm_exit"},
+				     {.name = "kvm_exit(CPUID)", .parent = "kvm_exit"},
+				     {.name = "kvm_exit(HLT)", .parent = "kvm_exit"}};
+	struct exit_row table_rows[] = {
+		{.rate = &names[0], .times = &io, .count_share = 0.75, .time_share = 0.923},
+		{.rate = &names[1], .times = &cpuid, .count_share = 0.25, .time_share = 0.077},
+		{.rate = &names[2], .times = &halt, .halted = true},
+	};
+	struct exit_table table = {table_rows, 3, 3, 400, 650000};
+	struct exit_table none = {0};
+	struct memory memory;
+
+	(void)state;
+	memory_open(&memory);
+	output_exits(memory.stream, &table);
+	/* Where no extremes are known the longest is below the end of its bucket. */
+	assert_written(
+		&memory,
+		"Exit reason                                  Count  %Count   %Time     Mean"
+		"      Dev      p50      p99      Max\n"
+		"kvm_exit(IO)                                   300    75.0    92.3    2.0us"
+		"      0ns    2.0us    2.0us    2.0us\n"
+		"kvm_exit(CPUID)                                100    25.0     7.7    500ns"
+		"      0ns    384ns    509ns   <512ns\n"
+		"kvm_exit(HLT)                                    4  halted            250ms"
+		"      0ns    250ms    250ms    250ms\n"
+		"Total without halts                            400                    650us\n");
+	memory_open(&memory);
+	output_exits(memory.stream, &none);
+	assert_written(
+		&memory,
+		"Exit reason                                  Count  %Count   %Time     Mean"
+		"      Dev      p50      p99      Max\n"
+		"Total without halts                              0                      0ns\n");
+}
+
+/* The last bucket has no end. */
+static void test_exit_without_end(void **state)
+{
+	struct distribution times = {
+		.bucket_count = 2, .buckets = {0, 1}, .count = 1, .has_moments = true, .sum = 5};
+	const struct rate name = {.name = "kvm_exit(IO)", .parent = "kvm_exit"};
+	struct exit_row row = {.rate = &name, .times = &times, .count_share = 1, .time_share = 1};
+	struct exit_table table = {&row, 1, 1, 1, 5};
+	struct memory memory;
+
+	(void)state;
+	memory_open(&memory);
+	output_exits(memory.stream, &table);
+	assert_int_equal(fclose(memory.stream), 0);
+	assert_non_null(strstr(memory.text, "     >1ns\n"));
+	free(memory.text);
+}
+
 static void test_columns(void **state)
 {
 	struct log_columns columns = {0};
@@ -200,6 +278,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_exits),
+		cmocka_unit_test(test_exit_without_end),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_banner),
 		cmocka_unit_test(test_record),
