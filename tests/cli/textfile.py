@@ -4,6 +4,7 @@
 said once.
 """
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -44,6 +45,12 @@ class TextfileCase(kvmtest.TestCase):
     def until_exists(self, process=None):
         kvmtest.until(lambda: os.path.exists(self.file), "the file is written")
         return process
+
+    @staticmethod
+    def message(process):
+        """The next line that it says."""
+        kvmtest.until(lambda: select.select([process.stderr], [], [], 0)[0], "a message")
+        return process.stderr.readline()
 
     def end(self, process, errors=""):
         process.send_signal(signal.SIGTERM)
@@ -120,7 +127,7 @@ class Textfile(TextfileCase):
     def says(self, file, text):
         """One line, however many samples; the program goes on."""
         process = self.start(file=file)
-        line = process.stderr.readline()
+        line = self.message(process)
         self.assertIn(text, line)
         self.assertTrue(line.startswith(f'kvm_stat: cannot write "{file}": '), line)
         time.sleep(0.5)  # five samples that could say it again
@@ -138,11 +145,11 @@ class Textfile(TextfileCase):
     def test_directory_that_goes_and_comes(self):
         process = self.until_exists(self.start())
         os.rename(self.metrics, self.metrics + ".away")
-        self.assertIn("No such file", process.stderr.readline())
+        self.assertIn("No such file", self.message(process))
         os.mkdir(self.metrics)
         self.until_exists()
         os.rename(self.metrics, self.metrics + ".2")
-        self.assertIn("No such file", process.stderr.readline(), "it is said anew")
+        self.assertIn("No such file", self.message(process), "it is said anew")
         os.mkdir(self.metrics)
         self.until_exists()
         self.end(process)
@@ -202,7 +209,7 @@ class Textfile(TextfileCase):
         with open(self.file, "w", encoding="ascii") as f:
             f.write("of a run before\n")
         process = self.start()
-        self.assertIn("KVM is not loaded", process.stderr.readline())
+        self.assertIn("KVM is not loaded", self.message(process))
         self.assertFalse(os.path.exists(self.file))
         os.rename(kvm + ".away", kvm)
         self.until_exists()
@@ -229,7 +236,7 @@ class Disk(TextfileCase):
             with self.assertRaises(OSError):
                 while True:
                     f.write(b"x" * 4096)
-        self.assertIn("No space left on device", process.stderr.readline())
+        self.assertIn("No space left on device", self.message(process))
         old = self.read()
         time.sleep(0.3)
         self.assertEqual(old, self.read())
@@ -238,7 +245,7 @@ class Disk(TextfileCase):
         os.unlink(os.path.join(self.metrics, "ballast"))
         kvmtest.until(lambda: self.value("kvm_stat_write_errors_total ") > 1, "it goes on")
         kvmtest.mount("-o", "remount,ro", self.metrics)
-        self.assertIn("Read-only file system", process.stderr.readline())
+        self.assertIn("Read-only file system", self.message(process))
         old = self.read()
         time.sleep(0.3)
         self.assertEqual(old, self.read())
