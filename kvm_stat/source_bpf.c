@@ -33,6 +33,7 @@ struct bpf_name {
 	char *name;
 	const char *parent; /* borrowed from tracepoint_events */
 	size_t index;
+	bool is_flag; /* as in struct sample_row */
 };
 
 /* The rows that one value of an event's fields counts in. */
@@ -206,7 +207,7 @@ static ssize_t add_name(struct bpf_source *bpf, char *text, const char *parent)
 		free(name);
 		return -ENOMEM;
 	}
-	*name = (struct bpf_name){text, parent, bpf->name_count};
+	*name = (struct bpf_name){.name = text, .parent = parent, .index = bpf->name_count};
 	if (parent && !tsearch(name, &bpf->reason_names, compare_names)) {
 		free_name(name);
 		return -ENOMEM;
@@ -533,8 +534,10 @@ static void take_flags(struct bpf_source *bpf, const struct counted *counted,
 		flag = exit_reasons_flag_name(counted->event->reasons, bit);
 		snprintf(digits, sizeof(digits), "FLAG_0x%llx", (unsigned long long)bit);
 		name = add_reason_name(bpf, counted->event->name, flag ? flag : digits, -1);
-		if (name >= 0)
-			names[(*count)++] = (size_t)name;
+		if (name < 0)
+			continue;
+		bpf->names[name]->is_flag = true;
+		names[(*count)++] = (size_t)name;
 	}
 }
 
@@ -961,6 +964,7 @@ static int add_row(struct bpf_source *bpf, struct sample *sample, size_t name,
 {
 	struct sample_row row = {.name = bpf->names[name]->name,
 				 .parent = bpf->names[name]->parent,
+				 .is_flag = bpf->names[name]->is_flag,
 				 .kind = FIELD_EVENTS};
 	struct distribution latency;
 
