@@ -82,8 +82,12 @@ static int log_sample(struct log *log, const struct options *options, const stru
 	bool repeats = !(log->csv && log->file.path);
 	int r = 0;
 
-	/* Reasons that are new get columns of their own; CSV was given fixed rows for that. */
-	if (!log->csv && !log_columns_match(&log->columns, rates))
+	/*
+	 * Reasons that are new get columns of their own; CSV was given fixed rows for that. Of stats
+	 * the rows are known only when there is a guest.
+	 */
+	if (log->csv ? !log_columns_cover(&log->columns, rates)
+		     : !log_columns_match(&log->columns, rates))
 		r = start_columns(log, rates);
 	else if (log->banner_due && repeats)
 		r = write_banner(log);

@@ -57,14 +57,15 @@ static const char help_text[] =
 	" -t, --tracepoints           count KVM's tracepoints (the default)\n"
 	" -z, --skip-zero-records     log no records that are all zero\n"
 	"     --count <n>             end after n records, refreshes or seconds of -1\n"
-	"     --source <list>         sources to use: debugfs,tracepoints\n"
+	"     --source <list>         sources to use, of debugfs, stats, tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
 	" -h, --help                  print this help\n"
 	"     --version               print the version\n"
 	"\n"
 	"Requirements: tracepoints need tracefs and either CAP_PERFMON or\n"
 	"perf_event_paranoid below 1; debugfs statistics need debugfs, which\n"
-	"is root's own.\n"
+	"is root's own; stats need CAP_SYS_PTRACE, and a VMM that keeps their\n"
+	"descriptors (QEMU 8.1 or later).\n"
 	"\n"
 	"Keys:\n"
 	" b guests    c clear filters      f filter by regex   g, p guest or pid\n"
@@ -125,7 +126,7 @@ static int parse_count(const char *text, struct options *options)
 
 static int parse_sources(const char *text, struct options *options)
 {
-	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS};
+	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS, SOURCE_STATS};
 	const char *p = text;
 
 	for (;;) {
@@ -139,7 +140,8 @@ static int parse_sources(const char *text, struct options *options)
 				break;
 		}
 		if (i == array_size(kinds)) {
-			message_error("unknown source in \"%s\": there are debugfs and tracepoints",
+			message_error("unknown source in \"%s\": there are debugfs, stats and "
+				      "tracepoints",
 				      text);
 			return usage_error();
 		}
@@ -255,6 +257,10 @@ static int settle(struct options *options)
 	if (options->skip_zero && !options->logs) {
 		message_error("option -z/--skip-zero-records requires -l/--log or "
 			      "-L/--log-to-file");
+		return 1;
+	}
+	if ((options->sources & SOURCE_DEBUGFS) && (options->sources & SOURCE_STATS)) {
+		message_error("sources debugfs and stats have the same counters: use one of them");
 		return 1;
 	}
 	if (strcmp(options->fields, "help") == 0)

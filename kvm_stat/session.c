@@ -87,6 +87,33 @@ static int find_guest(struct session *session, const struct options *options)
 	return r;
 }
 
+static int open_kind(struct session *session, enum source_kind kind, const struct options *options,
+		     struct source **ret_source, struct source_error *ret_error)
+{
+	switch (kind) {
+	case SOURCE_DEBUGFS:
+		return source_debugfs_open(&session->root, options->include_past, ret_source,
+					   ret_error);
+	case SOURCE_TRACEPOINTS:
+		return source_tracepoint_open(&session->root, ret_source, ret_error);
+	case SOURCE_STATS:
+		break;
+	}
+	/* The screen handles SIGTSTP itself. */
+	return source_stats_open(&session->root, options->include_past,
+				 options->mode != MODE_SCREEN, ret_source, ret_error);
+}
+
+/*
+ * Whether nothing is to be expected of a source. Guests that come later may keep descriptors where
+ * those that run do not, unless it is one that was asked for.
+ */
+static bool is_useless(const struct session *session, const struct source_health *health)
+{
+	return health->unreadable && health->unreadable == health->fields &&
+	       (health->error != -ENODATA || session->selection.pid);
+}
+
 /*
  * Opens one source and starts counting. One that can be opened but shows nothing at all is as good
  * as none.
@@ -96,9 +123,7 @@ static int open_source(struct session *session, enum source_kind kind,
 {
 	struct source *source = NULL;
 	struct source_health health;
-	int r = kind == SOURCE_DEBUGFS ? source_debugfs_open(&session->root, options->include_past,
-							     &source, ret_error)
-				       : source_tracepoint_open(&session->root, &source, ret_error);
+	int r = open_kind(session, kind, options, &source, ret_error);
 
 	if (r == 0 && options->mode != MODE_LIST_FIELDS)
 		r = source_select(source, &session->selection, ret_error);
@@ -110,7 +135,7 @@ static int open_source(struct session *session, enum source_kind kind,
 	if (health.unreadable)
 		say(false, diagnose_health(&session->root, kind, &health));
 	session->unreadable[session->source_count] = health.unreadable;
-	if (health.unreadable && health.unreadable == health.fields) {
+	if (is_useless(session, &health)) {
 		*ret_error = (struct source_error){.error = health.error, .step = SOURCE_STEP_READ};
 		source_close(source);
 		return health.error;
@@ -122,7 +147,7 @@ static int open_source(struct session *session, enum source_kind kind,
 /* Opens every source that the user insists on. */
 static int open_insisted(struct session *session, const struct options *options)
 {
-	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS};
+	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS, SOURCE_STATS};
 	struct source_error error;
 	size_t i;
 
@@ -261,6 +286,14 @@ void session_reset(struct session *session)
 	for (i = 0; i < session->source_count; i++)
 		source_reset(session->sources[i]);
 	rates_restart(&session->rates);
+}
+
+void session_give_back(struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->source_count; i++)
+		source_give_back(session->sources[i]);
 }
 
 /* Makes all sources count `selection`; on failure those that had it go back. */

@@ -155,6 +155,13 @@ static void format_time(char *out, size_t size, double ns, const char *suffix)
 	snprintf(out, size, "%.*f%s%s", unit && ns < 9.95 ? 1 : 0, ns, units[unit], suffix);
 }
 
+/* Of a histogram of times the number of values is shown, which is none. */
+static bool is_time(const struct rate *rate)
+{
+	return rate->kind == FIELD_TIME ||
+	       (rate->unit == UNIT_NANOSECONDS && rate->kind != FIELD_HISTOGRAM);
+}
+
 static void format_rate(char *out, size_t size, const struct view_model *model,
 			const struct rate *rate)
 {
@@ -177,7 +184,7 @@ static void format_cells(struct cells *cells, const struct view_model *model,
 	const struct rate *rate = row->rate;
 	uint64_t whole = row->parent ? row->parent->total : sum;
 
-	if (rate->kind == FIELD_TIME)
+	if (is_time(rate))
 		format_time(cells->total, sizeof(cells->total), (double)rate->total, "");
 	else
 		snprintf(cells->total, sizeof(cells->total), "%" PRIu64, rate->total);

@@ -17,6 +17,6 @@ complete -c kvm_stat -s s -l set-delay -x -d 'Seconds between refreshes, 0.1 to 
 complete -c kvm_stat -s t -l tracepoints -d 'Count the tracepoints of KVM'
 complete -c kvm_stat -s z -l skip-zero-records -d 'Leave out records in which nothing happened'
 complete -c kvm_stat -l count -x -d 'End after so many records or refreshes'
-complete -c kvm_stat -l source -x -a 'debugfs tracepoints debugfs,tracepoints' -d 'Use exactly these sources'
+complete -c kvm_stat -l source -x -a 'debugfs stats tracepoints debugfs,tracepoints stats,tracepoints' -d 'Use exactly these sources'
 complete -c kvm_stat -l sysroot -x -a '(__fish_complete_directories)' -d "Read another machine's copy"
 complete -c kvm_stat -l version -d 'Print the version and end'

@@ -56,7 +56,8 @@ expect kvm-device wait --timeout '' '=>' ''
 expect kvm_stat --trace '=>' --tracepoints
 expect kvm_stat -1 --sk '=>' --skip-zero-records
 expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
-expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
+expect kvm_stat --source '=' '=>' debugfs stats tracepoints debugfs,tracepoints \
+	stats,tracepoints
 expect kvm_stat --source '=' t '=>' tracepoints
 expect kvm_stat -L _kvm_ '=>' _kvm_stat
 expect kvm_stat -p '' '=>' ''
