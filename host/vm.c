@@ -72,14 +72,17 @@ static const struct vm *find_known(const struct vm_list *known, const struct vm 
 	return found && found->inode == vm->inode ? found : NULL;
 }
 
-/* Whether the descriptor `name` in the directory of a process' descriptors is a VM. */
-static bool is_vm_link(int dirfd, const char *name)
+/*
+ * Whether the descriptor `name` in the directory of a process' descriptors is a VM. Returns 1, 0,
+ * or -EACCES: who lacks CAP_SYS_PTRACE may see that there is one, but not what.
+ */
+static int is_vm_link(int dirfd, const char *name)
 {
 	char target[64];
 	ssize_t length = readlinkat(dirfd, name, target, sizeof(target) - 1);
 
 	if (length < 0)
-		return false;
+		return errno == EACCES ? -EACCES : 0;
 	target[length] = '\0';
 	return strcmp(target, VM_LINK) == 0;
 }
@@ -100,8 +103,12 @@ static int append_vms_of_process(const struct host_root *root, pid_t pid, struct
 	while (host_readdir(dir, &entry) > 0) {
 		uint64_t fd;
 
-		if (number_parse_u64(entry->d_name, 0, INT32_MAX, &fd) < 0 ||
-		    !is_vm_link(dirfd(dir), entry->d_name))
+		if (number_parse_u64(entry->d_name, 0, INT32_MAX, &fd) < 0)
+			continue;
+		r = is_vm_link(dirfd(dir), entry->d_name);
+		if (r < 0)
+			return r;
+		if (r == 0)
 			continue;
 		r = list_append(list, room, (struct vm){.tid = pid, .fd = (int)fd, .pid = pid});
 		if (r < 0)

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/guest.h"
 #include "host/kernel.h"
+#include "host/text.h"
 
 static bool is_refusal(int error)
 {
@@ -63,6 +65,83 @@ static char *explain_missing(enum source_kind kind, int error)
 	return line("cannot use %s: it has nothing of KVM: the kvm module is not loaded: try "
 		    "\"kvm-modprobe\" as root",
 		    source_name(kind));
+}
+
+/* Why the descriptors of other processes cannot be copied, which is much as to trace them. */
+static const char *why_no_copies(const struct host_root *root, int error)
+{
+	char scope[8];
+
+	if (error == -EMFILE || error == -ENFILE)
+		return "the limit of file descriptors (RLIMIT_NOFILE) is too low";
+	if (error == -ENOSYS)
+		return "pidfd_getfd(2) is missing (Linux 5.6) or forbidden here";
+	if (error == -ESRCH)
+		return "its process cannot be found: it may be in another PID namespace";
+	if (error == -EBADMSG)
+		return "the statistics contradict themselves";
+	if (!is_refusal(error))
+		return NULL;
+	if (host_read_line(root, "proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope)) > 0 &&
+	    scope[0] == '3')
+		return "Yama forbids it to everybody (kernel.yama.ptrace_scope is 3)";
+	if (geteuid() != 0)
+		return "it needs the right to trace the guest (CAP_SYS_PTRACE): try sudo";
+	return "CAP_SYS_PTRACE is missing, or a security module such as SELinux (deny_ptrace) "
+	       "forbids it";
+}
+
+static char *explain_stats(const struct host_root *root, int error)
+{
+	const char *why = why_no_copies(root, error);
+
+	if (error == -EOPNOTSUPP)
+		return line("cannot read stats: below --sysroot is another host's tree");
+	if (error == -ENODATA)
+		return line("cannot read stats: the guest's VMM keeps no descriptors of them");
+	return line("cannot read stats: %s%s%s", strerror(-error), why ? ": " : "", why ? why : "");
+}
+
+/* "vm1 (pid 17), vm2 (pid 18) and 3 more", or NULL without memory. */
+static char *name_guests(const struct host_root *root, const struct source_health *health)
+{
+	char *text = NULL;
+	size_t length, i;
+	FILE *list = open_memstream(&text, &length);
+
+	if (!list)
+		return NULL;
+	for (i = 0; i < health->unreadable && i < array_size(health->guests); i++) {
+		cleanup_free char *raw_name = NULL, *name = NULL;
+
+		if (guest_name(root, health->guests[i], &raw_name) == 0)
+			name = text_clean(raw_name);
+		fprintf(list, "%s%s (pid %d)", i ? ", " : "", name ? name : "unknown",
+			(int)health->guests[i]);
+	}
+	if (i < health->unreadable)
+		fprintf(list, " and %zu more", health->unreadable - i);
+	if (fclose(list) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static char *explain_guests(const struct host_root *root, const struct source_health *health)
+{
+	cleanup_free char *names = name_guests(root, health);
+	const char *why = why_no_copies(root, health->error);
+
+	if (!names)
+		return NULL;
+	if (health->error == -ENODATA)
+		return line("cannot read the stats of %zu of %zu guests, whose VMMs keep no "
+			    "descriptors of them (QEMU does since 8.1): %s: tracepoints (-t) and "
+			    "debugfs (-d) need none",
+			    health->unreadable, health->fields, names);
+	return line("cannot read the stats of %zu of %zu guests: %s%s%s: %s", health->unreadable,
+		    health->fields, strerror(-health->error), why ? ": " : "", why ? why : "",
+		    names);
 }
 
 static char *explain_counting(const struct host_root *root, const struct source_error *error)
@@ -133,7 +212,10 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 	if (error->step == SOURCE_STEP_CAN)
 		return line("cannot use %s: virtual CPUs cannot be told apart there, and times not "
 			    "measured: that takes tracepoints counted via BPF",
-			    kind == SOURCE_DEBUGFS ? "debugfs" : "tracepoints counted via perf");
+			    kind == SOURCE_TRACEPOINTS ? "tracepoints counted via perf"
+						       : source_name(kind));
+	if (kind == SOURCE_STATS && error->error != -ENOENT)
+		return explain_stats(root, error->error);
 	if (error->error == -ENODEV || error->error == -ENOENT)
 		return explain_missing(kind, error->error);
 	if (is_refusal(error->error))
@@ -145,8 +227,13 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 char *diagnose_health(const struct host_root *root, enum source_kind kind,
 		      const struct source_health *health)
 {
-	const char *other = kind == SOURCE_DEBUGFS ? "; tracepoints (-t) can still be counted" : "";
+	const char *other = kind == SOURCE_DEBUGFS
+				    ? "; tracepoints (-t) can still be counted, and --source stats "
+				      "reads guests of QEMU 8.1 and later"
+				    : "";
 
+	if (kind == SOURCE_STATS)
+		return explain_guests(root, health);
 	if (health->error == -EBADMSG)
 		return line("cannot read %zu of %zu %s fields: their files hold no number",
 			    health->unreadable, health->fields, source_name(kind));

@@ -90,9 +90,13 @@ static int log_sample(struct log *log, const struct options *options)
 	bool repeats = !(is_csv(log) && log->file.path);
 	int r = 0;
 
-	/* Reasons that are new get columns of their own; CSV was given fixed rows for that. */
-	if (record_is_wide(&log->record) && !is_csv(log) &&
-	    !log_columns_match(&log->record.columns, rates))
+	/*
+	 * Reasons that are new get columns of their own; CSV was given fixed rows for that. Of stats
+	 * the rows are known only when there is a guest.
+	 */
+	if (record_is_wide(&log->record) &&
+	    (is_csv(log) ? !log_columns_cover(&log->record.columns, rates)
+			 : !log_columns_match(&log->record.columns, rates)))
 		r = start_columns(log);
 	else if (log->banner_due && repeats)
 		r = write_banner(log);

@@ -89,7 +89,7 @@ static const char help_text[] =
 	"     --format <format>       text, csv, json, openmetrics or prometheus; with\n"
 	"                             -1, -l, -L or -o\n"
 	"     --limit <n>             at most n series of metrics (20000)\n"
-	"     --source <list>         sources to use: debugfs,tracepoints\n"
+	"     --source <list>         sources to use, of debugfs, stats, tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
 	"     --via <name>            count tracepoints via bpf or perf only\n"
 	" -h, --help                  print this help\n"
@@ -97,7 +97,8 @@ static const char help_text[] =
 	"\n"
 	"Requirements: tracepoints need tracefs and either CAP_PERFMON or\n"
 	"perf_event_paranoid below 1; debugfs statistics need debugfs, which\n"
-	"is root's own.\n"
+	"is root's own; stats need CAP_SYS_PTRACE, and a VMM that keeps their\n"
+	"descriptors (QEMU 8.1 or later).\n"
 	"\n"
 	"Keys:\n"
 	" b guests    c clear filters      f filter by regex   g, p guest or pid\n"
@@ -158,7 +159,7 @@ static int parse_count(const char *text, struct options *options)
 
 static int parse_sources(const char *text, struct options *options)
 {
-	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS};
+	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS, SOURCE_STATS};
 	const char *p = text;
 
 	for (;;) {
@@ -172,7 +173,8 @@ static int parse_sources(const char *text, struct options *options)
 				break;
 		}
 		if (i == array_size(kinds)) {
-			message_error("unknown source in \"%s\": there are debugfs and tracepoints",
+			message_error("unknown source in \"%s\": there are debugfs, stats and "
+				      "tracepoints",
 				      text);
 			return usage_error();
 		}
@@ -406,10 +408,12 @@ static const char *misfit(const struct options *options)
 		return "metrics are no log: use -o/--output instead of -L/--log-to-file";
 	if (options->skip_zero && is_metrics(options))
 		return "option -z/--skip-zero-records is not for metrics";
-	if (options->exits &&
-	    (options->sources & SOURCE_DEBUGFS || options->counter == COUNTER_PERF))
-		return "option --exits counts tracepoints via BPF: it goes neither with debugfs nor "
-		       "with --via perf";
+	if ((options->sources & SOURCE_DEBUGFS) && (options->sources & SOURCE_STATS))
+		return "sources debugfs and stats have the same counters: use one of them";
+	if (options->exits && (options->sources & (SOURCE_DEBUGFS | SOURCE_STATS) ||
+			       options->counter == COUNTER_PERF))
+		return "option --exits counts tracepoints via BPF: it goes neither with other sources "
+		       "nor with --via perf";
 	if (options->exits && options->format == FORMAT_TEXT && options->mode != MODE_BATCH)
 		return "option --exits needs -1/--once, or --format json, openmetrics or "
 		       "prometheus";

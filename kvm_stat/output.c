@@ -120,6 +120,22 @@ bool log_columns_match(const struct log_columns *columns, const struct rates *ra
 	return true;
 }
 
+bool log_columns_cover(const struct log_columns *columns, const struct rates *rates)
+{
+	size_t column = 0, row;
+
+	/* Both are in one order. */
+	for (row = 0; row < rates->count; row++) {
+		while (column < columns->count &&
+		       compare_column(columns, column, &rates->rows[row]) < 0)
+			column++;
+		if (column == columns->count ||
+		    compare_column(columns, column, &rates->rows[row]) != 0)
+			return false;
+	}
+	return true;
+}
+
 int log_write_banner(FILE *stream, const struct log_columns *columns, bool csv)
 {
 	size_t i;

@@ -30,6 +30,9 @@ int log_columns_set(struct log_columns *columns, const struct rates *rates) must
 /* Whether the rows of `rates` are exactly these columns. */
 bool log_columns_match(const struct log_columns *columns, const struct rates *rates);
 
+/* Whether every row of `rates` has a column; there may be columns without a row. */
+bool log_columns_cover(const struct log_columns *columns, const struct rates *rates);
+
 /* Frees the columns. */
 void log_columns_done(struct log_columns *columns);
 

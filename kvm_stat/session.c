@@ -101,6 +101,16 @@ static int start_source(struct session *session, const struct options *options, 
 }
 
 /*
+ * Whether nothing is to be expected of a source. Guests that come later may keep descriptors where
+ * those that run do not, unless it is one that was asked for.
+ */
+static bool is_useless(const struct session *session, const struct source_health *health)
+{
+	return health->unreadable && health->unreadable == health->fields &&
+	       (health->error != -ENODATA || session->selection.pid);
+}
+
+/*
  * Tracepoints are counted by a program in the kernel, or by perf where the kernel refuses that or
  * the user wants it so.
  */
@@ -137,11 +147,21 @@ static int open_source(struct session *session, enum source_kind kind,
 	struct source_health health;
 	int r;
 
-	if (kind == SOURCE_DEBUGFS) {
+	switch (kind) {
+	case SOURCE_DEBUGFS:
 		r = source_debugfs_open(&session->root, options->include_past, &source, ret_error);
 		r = start_source(session, options, r, source, ret_error);
-	} else {
+		break;
+	case SOURCE_STATS:
+		/* The screen handles SIGTSTP itself. */
+		r = source_stats_open(&session->root, options->include_past,
+				      options->mode != MODE_SCREEN, &source, ret_error);
+		r = start_source(session, options, r, source, ret_error);
+		break;
+	case SOURCE_TRACEPOINTS:
+	default:
 		r = start_tracepoints(session, options, &source, ret_error);
+		break;
 	}
 	if (r < 0)
 		return r;
@@ -149,7 +169,7 @@ static int open_source(struct session *session, enum source_kind kind,
 	if (health.unreadable)
 		say(false, diagnose_health(&session->root, kind, &health));
 	session->unreadable[session->source_count] = health.unreadable;
-	if (health.unreadable && health.unreadable == health.fields) {
+	if (is_useless(session, &health)) {
 		*ret_error = (struct source_error){.error = health.error, .step = SOURCE_STEP_READ};
 		source_close(source);
 		return health.error;
@@ -161,7 +181,7 @@ static int open_source(struct session *session, enum source_kind kind,
 /* Opens every source that the user insists on. */
 static int open_insisted(struct session *session, const struct options *options)
 {
-	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS};
+	static const enum source_kind kinds[] = {SOURCE_DEBUGFS, SOURCE_TRACEPOINTS, SOURCE_STATS};
 	struct source_error error;
 	size_t i;
 
@@ -308,6 +328,14 @@ void session_reset(struct session *session)
 	for (i = 0; i < session->source_count; i++)
 		source_reset(session->sources[i]);
 	rates_restart(&session->rates);
+}
+
+void session_give_back(struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->source_count; i++)
+		source_give_back(session->sources[i]);
 }
 
 /* Makes all sources count `selection`; on failure those that had it go back. */

@@ -7,7 +7,7 @@
 #include "kvm_stat/rates.h"
 #include "kvm_stat/source.h"
 
-#define SESSION_SOURCES_MAX 2
+#define SESSION_SOURCES_MAX 3
 
 struct session {
 	struct host_root root;
@@ -43,6 +43,9 @@ int session_sample(struct session *session) must_check;
 
 /* Starts all totals from 0; the next sample is the first one after that. */
 void session_reset(struct session *session);
+
+/* Closes what would hold up guests while the program is stopped. */
+void session_give_back(struct session *session);
 
 /*
  * Changes what is counted to `wanted`, whose filter is ignored and whose `only` is copied; all totals

@@ -38,6 +38,19 @@ int signals_next(int fd)
 	return read(fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
 }
 
+void signals_stop(void)
+{
+	sigset_t stop, mask;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGTSTP);
+	signal(SIGTSTP, SIG_DFL);
+	raise(SIGTSTP);
+	pthread_sigmask(SIG_UNBLOCK, &stop, &mask);
+	/* Here the process stops, until SIGCONT. */
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
 uint64_t clock_now_ns(void)
 {
 	struct timespec now;

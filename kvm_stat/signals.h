@@ -23,5 +23,8 @@ int signals_next(int fd);
  */
 int signals_wait(int fd, int other_fd, uint64_t deadline_ns);
 
+/* Stops the program as Ctrl-Z does where that is not handled. Returns when it goes on. */
+void signals_stop(void);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t clock_now_ns(void);

@@ -13,6 +13,7 @@
 enum source_kind {
 	SOURCE_DEBUGFS = 1 << 0,
 	SOURCE_TRACEPOINTS = 1 << 1,
+	SOURCE_STATS = 1 << 2,
 };
 
 /* What shall be counted. */
@@ -55,10 +56,12 @@ struct source_error {
 
 /* How much of what was selected a source can read. */
 struct source_health {
-	size_t fields;     /* that exist */
+	size_t fields;     /* that exist; SOURCE_STATS: guests that run */
 	size_t unreadable; /* of them; they have no row */
 	int error;         /* negative errno of the first unreadable one, or 0 */
 	uint64_t lost;     /* events, since the selection, that are missing in some row */
+	/* SOURCE_STATS: the first of the unreadable guests; -ENODATA: they keep no descriptors. */
+	pid_t guests[8];
 };
 
 /* Those of 10 000 vCPUs with 25 reasons each. */
@@ -74,6 +77,7 @@ struct source_ops {
 	void (*reset)(struct source *source);
 	int (*list)(struct source *source, void (*take)(const char *name, void *data), void *data);
 	struct source_health (*health)(const struct source *source);
+	void (*give_back)(struct source *source); /* NULL: there is nothing to */
 	void (*close)(struct source *source);
 };
 
@@ -102,6 +106,14 @@ int source_tracepoint_open(const struct host_root *root, struct source **ret_sou
  */
 int source_bpf_open(const struct host_root *root, unsigned int rows, struct source **ret_source,
 		    struct source_error *ret_error) must_check;
+
+/*
+ * Opens the binary statistics of the guests whose VMMs keep descriptors of them (QEMU since 8.1),
+ * of which this takes copies. A thread closes these when their guest ends. `stops`: it closes them
+ * before SIGTSTP stops the program too. Returns as source_debugfs_open().
+ */
+int source_stats_open(const struct host_root *root, bool include_past, bool stops,
+		      struct source **ret_source, struct source_error *ret_error) must_check;
 
 /*
  * Counts `selection` from now on, from 0. Row names of earlier samples end here. `selection` is
@@ -144,6 +156,13 @@ static inline struct source_health source_health(const struct source *source)
 	return source->ops->health(source);
 }
 
+/* Closes what would hold up guests while the program is stopped; the next sample opens it again. */
+static inline void source_give_back(struct source *source)
+{
+	if (source->ops->give_back)
+		source->ops->give_back(source);
+}
+
 /* Releases everything; NULL is fine. */
 static inline void source_close(struct source *source)
 {
@@ -151,5 +170,5 @@ static inline void source_close(struct source *source)
 		source->ops->close(source);
 }
 
-/* The name of one kind, as --source takes it: "debugfs", "tracepoints". */
+/* The name of one kind, as --source takes it: "debugfs", "tracepoints", "stats". */
 const char *source_name(enum source_kind kind);

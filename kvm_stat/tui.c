@@ -30,18 +30,11 @@ struct loop {
 };
 
 /* Stops as any program does on Ctrl-Z, with the terminal in order meanwhile. */
-static void suspend(void)
+static void suspend(struct session *session)
 {
-	sigset_t stop, mask;
-
-	sigemptyset(&stop);
-	sigaddset(&stop, SIGTSTP);
+	session_give_back(session);
 	screen_suspend();
-	signal(SIGTSTP, SIG_DFL);
-	raise(SIGTSTP);
-	sigprocmask(SIG_UNBLOCK, &stop, &mask);
-	/* Here the process stops, until SIGCONT. */
-	sigprocmask(SIG_SETMASK, &mask, NULL);
+	signals_stop();
 	screen_resume();
 }
 
@@ -53,7 +46,7 @@ static void take_signals(struct loop *loop)
 		if (number == SIGWINCH)
 			screen_resize();
 		else if (number == SIGTSTP)
-			suspend();
+			suspend(loop->tui.session);
 		else
 			loop->tui.quit = true;
 	}

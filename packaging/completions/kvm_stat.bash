@@ -34,7 +34,7 @@ _kvm_stat() {
 		return
 		;;
 	--source)
-		mapfile -t COMPREPLY < <(compgen -W 'debugfs tracepoints debugfs,tracepoints' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'debugfs stats tracepoints debugfs,tracepoints stats,tracepoints' -- "$cur")
 		return
 		;;
 	--via)

@@ -39,6 +39,28 @@ class SampleGuest(kvmtest.TestCase):
         self.assertEqual(("", 0), (err, process.returncode))
         self.assertTrue(20 <= int(re.fullmatch(r"io=(\d+) .*\n", out)[1]) <= 110, out)
 
+    def links(self, process):
+        return sorted(os.readlink(f"/proc/{process.pid}/fd/{fd}")
+                      for fd in os.listdir(f"/proc/{process.pid}/fd"))
+
+    def test_it_keeps_descriptors_of_statistics(self):
+        for options, kept in (([], []), (["--stats"], ["anon_inode:kvm-vcpu-stats:0",
+                                                       "anon_inode:kvm-vcpu-stats:1",
+                                                       "anon_inode:kvm-vm-stats"])):
+            with kvmtest.SampleGuest(*options, "--vcpus", "2", "--linger", "60") as guest:
+                guest.go()
+                guest.result()
+                links = self.links(guest)
+                self.assertEqual(kept, [link for link in links if "-stats" in link])
+                self.assertIn("anon_inode:kvm-vm", links)
+
+    def test_it_lives_without_its_vm(self):
+        with kvmtest.SampleGuest("--stats", "--end-vm", "--linger", "60") as guest:
+            guest.go()
+            self.assertEqual("io=1000 cpuid=100 halts=10", guest.result())
+            self.assertEqual([], [link for link in self.links(guest) if "kvm-v" in link])
+            self.assertIsNone(guest.process.poll())
+
     def test_bad_options(self):
         for args in (["--vcpus", "0"], ["--vcpus", "9"], ["--io", "-1"], ["--io"], ["--nonsense"],
                      ["argument"]):

@@ -23,7 +23,7 @@
 struct options {
 	struct sample_work work; /* of all vCPUs together; a round of it with --forever */
 	uint64_t vcpus, rate, linger;
-	bool forever, wait, late, helper_thread, probe;
+	bool forever, wait, late, helper_thread, stats, end_vm, probe;
 };
 
 struct vcpu_thread {
@@ -49,9 +49,11 @@ static void usage(void)
 	       "      --rate N         at most N exits to userspace per second and vCPU\n"
 	       "      --forever        repeat the work until SIGTERM, at --rate (1000)\n"
 	       "      --linger S       keep the VM for S seconds after the work\n"
+	       "      --end-vm         with --linger: without the VM\n"
 	       "      --wait           print \"ready\" when the VM exists, run at a line on stdin\n"
 	       "      --late           with --wait: no vCPU threads before that line\n"
 	       "      --helper-thread  create the VM in a thread that ends at once\n"
+	       "      --stats          keep descriptors of statistics open, as QEMU 8.1 does\n"
 	       "      --name NAME      ignored; -name as well, as on QEMU's command line\n"
 	       "      --probe          only say whether KVM can be used here\n"
 	       "      --help           show this help\n\n"
@@ -74,6 +76,8 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		OPT_WAIT,
 		OPT_LATE,
 		OPT_HELPER_THREAD,
+		OPT_STATS,
+		OPT_END_VM,
 		OPT_NAME,
 		OPT_PROBE,
 		OPT_HELP
@@ -89,6 +93,8 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		{"wait", no_argument, NULL, OPT_WAIT},
 		{"late", no_argument, NULL, OPT_LATE},
 		{"helper-thread", no_argument, NULL, OPT_HELPER_THREAD},
+		{"stats", no_argument, NULL, OPT_STATS},
+		{"end-vm", no_argument, NULL, OPT_END_VM},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"probe", no_argument, NULL, OPT_PROBE},
 		{"help", no_argument, NULL, OPT_HELP},
@@ -125,6 +131,8 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		options->wait |= option == OPT_WAIT;
 		options->late |= option == OPT_LATE;
 		options->helper_thread |= option == OPT_HELPER_THREAD;
+		options->stats |= option == OPT_STATS;
+		options->end_vm |= option == OPT_END_VM;
 		options->probe |= option == OPT_PROBE;
 		if (option == OPT_HELP) {
 			usage();
@@ -176,14 +184,18 @@ static void *run_vcpu(void *data)
 {
 	struct vcpu_thread *vcpu = data;
 	const struct options *options = vcpu->options;
+	struct sample_vcpu *made = NULL;
 	char name[16];
 
 	snprintf(name, sizeof(name), "CPU %u/KVM", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
+	vcpu->err = sample_vcpu_create(vcpu->vm, vcpu->id, &made);
 	if (vcpu->start)
 		pthread_barrier_wait(vcpu->start);
-	vcpu->err = sample_vm_run_vcpu(vcpu->vm, vcpu->id, &vcpu->work, options->forever ? 0 : 1,
-				       options->rate, &stop, &vcpu->seen);
+	if (vcpu->err == 0)
+		vcpu->err = sample_vcpu_run(made, &vcpu->work, options->forever ? 0 : 1,
+					    options->rate, &stop, &vcpu->seen);
+	sample_vcpu_destroy(made);
 	return NULL;
 }
 
@@ -234,6 +246,7 @@ static void wait_for_signal(const sigset_t *signals, uint64_t seconds)
 		;
 }
 
+/* Runs the VM, which is then destroyed. Returns the exit status. */
 static int run(const struct options *options, struct sample_vm *vm, const sigset_t *signals)
 {
 	struct vcpu_thread vcpus[VCPUS_MAX];
@@ -264,17 +277,24 @@ static int run(const struct options *options, struct sample_vm *vm, const sigset
 	pthread_barrier_destroy(&start);
 	if (err < 0) {
 		message_error("cannot run the guest: %s", strerror(-err));
+		sample_vm_destroy(vm);
 		return 1;
+	}
+	if (options->end_vm) {
+		sample_vm_destroy(vm);
+		vm = NULL;
 	}
 	printf("io=%lu cpuid=%lu halts=%lu\n", (unsigned long)seen.io, (unsigned long)seen.cpuid,
 	       (unsigned long)seen.halts);
 	fflush(stdout);
 	if (options->linger)
 		wait_for_signal(signals, options->linger);
+	sample_vm_destroy(vm);
 	return options->forever || memcmp(&seen, &options->work, sizeof(seen)) == 0 ? 0 : 1;
 }
 
 struct creation {
+	bool keeps_stats;
 	struct sample_vm *vm;
 	int err;
 };
@@ -283,7 +303,7 @@ static void *create_vm(void *data)
 {
 	struct creation *creation = data;
 
-	creation->err = sample_vm_create(&creation->vm);
+	creation->err = sample_vm_create(creation->keeps_stats, &creation->vm);
 	return NULL;
 }
 
@@ -314,6 +334,7 @@ int main(int argc, char *argv[])
 	sigaddset(&signals, SIGINT);
 	if (options.forever || options.linger)
 		sigprocmask(SIG_BLOCK, &signals, NULL);
+	creation.keeps_stats = options.stats;
 	if (options.helper_thread)
 		create_vm_in_thread(&creation);
 	else
@@ -323,6 +344,5 @@ int main(int argc, char *argv[])
 		return 1;
 	}
 	status = run(&options, creation.vm, &signals);
-	sample_vm_destroy(creation.vm);
 	return stdout_close(status);
 }

@@ -50,22 +50,25 @@ static const uint8_t code[] = {
 };
 /* clang-format on */
 
+#define VCPUS_MAX ((END_ADDRESS - CODE_ADDRESS) / PAGE - 1)
+
 struct sample_vm {
 	int kvm_fd, fd;
 	uint8_t *memory;
 	size_t size;
+	bool keeps_stats;
+	int stats[1 + VCPUS_MAX]; /* of the VM and of each vCPU; -1: none */
 };
 
-struct vcpu {
+struct sample_vcpu {
+	unsigned int id;
 	int fd;
 	struct kvm_run *run;
 	size_t run_size;
 	volatile uint32_t *cpuids; /* the guest's own counter */
 };
 
-#define VCPUS_MAX ((END_ADDRESS - CODE_ADDRESS) / PAGE - 1)
-
-int sample_vm_create(struct sample_vm **ret_vm)
+int sample_vm_create(bool keeps_stats, struct sample_vm **ret_vm)
 {
 	struct sample_vm *vm = malloc(sizeof(*vm));
 	struct kvm_userspace_memory_region region;
@@ -73,7 +76,8 @@ int sample_vm_create(struct sample_vm **ret_vm)
 
 	if (!vm)
 		return -ENOMEM;
-	*vm = (struct sample_vm){.fd = -1, .memory = MAP_FAILED};
+	*vm = (struct sample_vm){.fd = -1, .memory = MAP_FAILED, .keeps_stats = keeps_stats};
+	memset(vm->stats, -1, sizeof(vm->stats));
 	vm->size = (VCPUS_MAX + 1) * PAGE;
 	vm->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0)
@@ -94,6 +98,8 @@ int sample_vm_create(struct sample_vm **ret_vm)
 	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_ADDRESS) < 0 ||
 	    ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		goto fail;
+	if (keeps_stats && (vm->stats[0] = ioctl(vm->fd, KVM_GET_STATS_FD, 0)) < 0)
+		goto fail;
 	*ret_vm = vm;
 	return 0;
 fail:
@@ -106,6 +112,9 @@ void sample_vm_destroy(struct sample_vm *vm)
 {
 	if (!vm)
 		return;
+	for (size_t i = 0; i < array_size(vm->stats); i++)
+		if (vm->stats[i] >= 0)
+			close(vm->stats[i]);
 	if (vm->memory != MAP_FAILED)
 		munmap(vm->memory, vm->size);
 	if (vm->fd >= 0)
@@ -115,29 +124,31 @@ void sample_vm_destroy(struct sample_vm *vm)
 	free(vm);
 }
 
-static void vcpu_close(struct vcpu *vcpu)
+void sample_vcpu_destroy(struct sample_vcpu *vcpu)
 {
+	if (!vcpu)
+		return;
 	if (vcpu->run != MAP_FAILED)
 		munmap(vcpu->run, vcpu->run_size);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
+	free(vcpu);
 }
 
-static int vcpu_open(struct sample_vm *vm, unsigned int id, struct vcpu *vcpu)
+static int vcpu_open(struct sample_vm *vm, struct sample_vcpu *vcpu)
 {
 	struct kvm_sregs sregs;
 	int size;
 
-	*vcpu = (struct vcpu){.fd = -1, .run = MAP_FAILED};
-	if (id >= VCPUS_MAX)
-		return -E2BIG;
-	vcpu->cpuids = (volatile uint32_t *)(void *)(vm->memory + (id + 1) * PAGE);
-	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)id);
+	vcpu->cpuids = (volatile uint32_t *)(void *)(vm->memory + (vcpu->id + 1) * PAGE);
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, (unsigned long)vcpu->id);
 	size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (vcpu->fd < 0)
 		return -errno;
 	if (size < (int)sizeof(*vcpu->run))
 		return -EIO;
+	if (vm->keeps_stats && (vm->stats[1 + vcpu->id] = ioctl(vcpu->fd, KVM_GET_STATS_FD, 0)) < 0)
+		return -errno;
 	vcpu->run_size = (size_t)size;
 	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED || ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
@@ -147,7 +158,26 @@ static int vcpu_open(struct sample_vm *vm, unsigned int id, struct vcpu *vcpu)
 	return ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) < 0 ? -errno : 0;
 }
 
-static int start_round(struct vcpu *vcpu, unsigned int id, const struct sample_work *work)
+int sample_vcpu_create(struct sample_vm *vm, unsigned int id, struct sample_vcpu **ret_vcpu)
+{
+	struct sample_vcpu *vcpu;
+	int err;
+
+	if (id >= VCPUS_MAX)
+		return -E2BIG;
+	vcpu = malloc(sizeof(*vcpu));
+	if (!vcpu)
+		return -ENOMEM;
+	*vcpu = (struct sample_vcpu){.id = id, .fd = -1, .run = MAP_FAILED};
+	err = vcpu_open(vm, vcpu);
+	if (err < 0)
+		sample_vcpu_destroy(vcpu);
+	else
+		*ret_vcpu = vcpu;
+	return err;
+}
+
+static int start_round(struct sample_vcpu *vcpu, const struct sample_work *work)
 {
 	struct kvm_regs regs = {
 		.rip = CODE_ADDRESS,
@@ -155,7 +185,7 @@ static int start_round(struct vcpu *vcpu, unsigned int id, const struct sample_w
 		.rdi = work->io,
 		.rsi = work->cpuid,
 		.rbp = work->halts,
-		.rsp = CODE_ADDRESS + (id + 1) * PAGE,
+		.rsp = CODE_ADDRESS + (vcpu->id + 1) * PAGE,
 	};
 
 	*vcpu->cpuids = 0;
@@ -179,7 +209,7 @@ static void pace(struct timespec *due, uint64_t rate)
 }
 
 /* Runs until the next exit to userspace. Returns 1 at the end of a round, 0, or -errno. */
-static int step(struct vcpu *vcpu, struct sample_work *seen)
+static int step(struct sample_vcpu *vcpu, struct sample_work *seen)
 {
 	const struct kvm_run *run = vcpu->run;
 
@@ -200,35 +230,32 @@ static int step(struct vcpu *vcpu, struct sample_work *seen)
 	}
 }
 
-int sample_vm_run_vcpu(struct sample_vm *vm, unsigned int id, const struct sample_work *work,
-		       uint64_t rounds, uint64_t rate, const volatile bool *stop,
-		       struct sample_work *seen)
+int sample_vcpu_run(struct sample_vcpu *vcpu, const struct sample_work *work, uint64_t rounds,
+		    uint64_t rate, const volatile bool *stop, struct sample_work *seen)
 {
-	struct vcpu vcpu;
 	struct timespec due;
-	int err = vcpu_open(vm, id, &vcpu);
+	int err = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &due);
 	for (uint64_t round = 0; err == 0 && !*stop && (rounds == 0 || round < rounds); round++) {
-		err = start_round(&vcpu, id, work);
+		err = start_round(vcpu, work);
 		while (err == 0 && !*stop) {
 			if (rate)
 				pace(&due, rate);
-			err = step(&vcpu, seen);
+			err = step(vcpu, seen);
 		}
-		seen->cpuid += *vcpu.cpuids;
+		seen->cpuid += *vcpu->cpuids;
 		if (err > 0)
 			err = 0;
 	}
-	vcpu_close(&vcpu);
 	return err;
 }
 
 #else
 
-int sample_vm_create(struct sample_vm **ret_vm)
+int sample_vm_create(bool keeps_stats, struct sample_vm **ret_vm)
 {
-	(void)ret_vm;
+	(void)keeps_stats, (void)ret_vm;
 	return -ENOTSUP;
 }
 
@@ -237,11 +264,21 @@ void sample_vm_destroy(struct sample_vm *vm)
 	(void)vm;
 }
 
-int sample_vm_run_vcpu(struct sample_vm *vm, unsigned int id, const struct sample_work *work,
-		       uint64_t rounds, uint64_t rate, const volatile bool *stop,
-		       struct sample_work *seen)
+int sample_vcpu_create(struct sample_vm *vm, unsigned int id, struct sample_vcpu **ret_vcpu)
 {
-	(void)vm, (void)id, (void)work, (void)rounds, (void)rate, (void)stop, (void)seen;
+	(void)vm, (void)id, (void)ret_vcpu;
+	return -ENOTSUP;
+}
+
+void sample_vcpu_destroy(struct sample_vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+int sample_vcpu_run(struct sample_vcpu *vcpu, const struct sample_work *work, uint64_t rounds,
+		    uint64_t rate, const volatile bool *stop, struct sample_work *seen)
+{
+	(void)vcpu, (void)work, (void)rounds, (void)rate, (void)stop, (void)seen;
 	return -ENOTSUP;
 }
 

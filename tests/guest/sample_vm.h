@@ -16,18 +16,29 @@ struct sample_work {
 
 struct sample_vm;
 
-/* Creates the VM without vCPUs. Returns 0 or -errno (-ENOTSUP: no guest code for this CPU). */
-int sample_vm_create(struct sample_vm **ret_vm) must_check;
+/*
+ * Creates the VM without vCPUs. `keeps_stats`: its descriptor of statistics, and one of each vCPU,
+ * are opened and kept until the end, as QEMU does with those of vCPUs since 8.1. Returns 0 or
+ * -errno (-ENOTSUP: no guest code for this CPU).
+ */
+int sample_vm_create(bool keeps_stats, struct sample_vm **ret_vm) must_check;
 
 /* Destroys the VM; NULL is fine. No vCPU may run any more. */
 void sample_vm_destroy(struct sample_vm *vm);
 
+struct sample_vcpu;
+
+/* Makes vCPU `id`, for the calling thread to run. Returns 0 or -errno. */
+int sample_vcpu_create(struct sample_vm *vm, unsigned int id,
+		       struct sample_vcpu **ret_vcpu) must_check;
+
+/* Destroys the vCPU; NULL is fine. */
+void sample_vcpu_destroy(struct sample_vcpu *vcpu);
+
 /*
- * Makes vCPU `id` on the calling thread, runs `rounds` rounds of `work` (0: without end) and adds
- * what was seen to *seen. At most `rate` exits to userspace are made in a second; 0: no limit.
- * Ends early, between two exits, when *stop becomes true. Returns 0 or -errno; -EPROTO for an exit
- * that the guest does not make.
+ * Runs `rounds` rounds of `work` (0: without end) and adds what was seen to *seen. At most `rate`
+ * exits to userspace are made in a second; 0: no limit. Ends early, between two exits, when *stop
+ * becomes true. Returns 0 or -errno; -EPROTO for an exit that the guest does not make.
  */
-int sample_vm_run_vcpu(struct sample_vm *vm, unsigned int id, const struct sample_work *work,
-		       uint64_t rounds, uint64_t rate, const volatile bool *stop,
-		       struct sample_work *seen) must_check;
+int sample_vcpu_run(struct sample_vcpu *vcpu, const struct sample_work *work, uint64_t rounds,
+		    uint64_t rate, const volatile bool *stop, struct sample_work *seen) must_check;

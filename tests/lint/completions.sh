@@ -64,7 +64,8 @@ expect kvm_stat -1 --sk '=>' --skip-zero-records
 	[ "$failures" -eq 0 ]
 ) || complain "completing --explain"
 expect kvm_stat --source deb '=>' debugfs debugfs,tracepoints
-expect kvm_stat --source '=' '=>' debugfs tracepoints debugfs,tracepoints
+expect kvm_stat --source '=' '=>' debugfs stats tracepoints debugfs,tracepoints \
+	stats,tracepoints
 expect kvm_stat --source '=' t '=>' tracepoints
 expect kvm_stat -L _kvm_ '=>' _kvm_stat
 expect kvm_stat -o _kvm_ '=>' _kvm_stat

@@ -267,6 +267,8 @@ static void test_sources(void **state)
 		{"--source|debugfs", SOURCE_DEBUGFS},
 		{"--source=tracepoints", SOURCE_TRACEPOINTS},
 		{"--source|debugfs,tracepoints", SOURCE_DEBUGFS | SOURCE_TRACEPOINTS},
+		{"--source|stats", SOURCE_STATS},
+		{"-t|--source=stats", SOURCE_STATS | SOURCE_TRACEPOINTS},
 		{"--source|tracepoints,debugfs,debugfs", SOURCE_DEBUGFS | SOURCE_TRACEPOINTS},
 	};
 	size_t i;
@@ -387,13 +389,13 @@ static void test_errors(void **state)
 		{"--count|4294967296", 2,
 		 "kvm_stat: invalid count \"4294967296\": not a number from 1 to 4294967295\n" TRY},
 		{"--source|", 2,
-		 "kvm_stat: unknown source in \"\": there are debugfs and "
+		 "kvm_stat: unknown source in \"\": there are debugfs, stats and "
 		 "tracepoints\n" TRY},
 		{"--source|debugfs,", 2,
-		 "kvm_stat: unknown source in \"debugfs,\": there are debugfs "
-		 "and tracepoints\n" TRY},
+		 "kvm_stat: unknown source in \"debugfs,\": there are debugfs, "
+		 "stats and tracepoints\n" TRY},
 		{"--source|debug", 2,
-		 "kvm_stat: unknown source in \"debug\": there are debugfs and "
+		 "kvm_stat: unknown source in \"debug\": there are debugfs, stats and "
 		 "tracepoints\n" TRY},
 		/* What a user typed does not reach the terminal as it is. */
 		{"-p|\033[31m", 2,
@@ -406,6 +408,8 @@ static void test_errors(void **state)
 		{"-z", 1,
 		 "kvm_stat: option -z/--skip-zero-records requires -l/--log or "
 		 "-L/--log-to-file\n"},
+		{"-d|--source|stats", 1,
+		 "kvm_stat: sources debugfs and stats have the same counters: use one of them\n"},
 		{"-1|-c", 1, "kvm_stat: option -c/--csv requires -l/--log or -L/--log-to-file\n"},
 	};
 	size_t i;

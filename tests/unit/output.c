@@ -169,6 +169,32 @@ static void test_columns(void **state)
 	log_columns_done(&columns);
 }
 
+/* CSV keeps its columns while rows come and go, but none may be without one. */
+static void test_covered_columns(void **state)
+{
+	struct log_columns columns = {0};
+	struct rates fewer = {.rows = rows + 1, .count = array_size(rows) - 2};
+	struct rates none = {0};
+	struct rate renamed = rows[0];
+	struct rates other = {.rows = &renamed, .count = 1};
+
+	(void)state;
+	assert_true(log_columns_cover(&columns, &none));
+	assert_false(log_columns_cover(&columns, &rates));
+	assert_int_equal(log_columns_set(&columns, &rates), 0);
+	assert_true(log_columns_cover(&columns, &rates));
+	assert_true(log_columns_cover(&columns, &fewer));
+	assert_true(log_columns_cover(&columns, &none));
+	renamed.name = "zz";
+	assert_false(log_columns_cover(&columns, &other));
+	renamed.name = "a";
+	assert_false(log_columns_cover(&columns, &other));
+	log_columns_done(&columns);
+	assert_int_equal(log_columns_set(&columns, &fewer), 0);
+	assert_false(log_columns_cover(&columns, &rates));
+	log_columns_done(&columns);
+}
+
 static void test_banner(void **state)
 {
 	struct log_columns columns = {0};
@@ -281,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_exits),
 		cmocka_unit_test(test_exit_without_end),
 		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_covered_columns),
 		cmocka_unit_test(test_banner),
 		cmocka_unit_test(test_record),
 		cmocka_unit_test(test_missing_and_new_rows),

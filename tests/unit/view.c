@@ -492,6 +492,37 @@ static void test_time_units(void **state)
 	}
 }
 
+/* Counters as rates, states as they are, histograms by how many values are in them. */
+static void test_kinds(void **state)
+{
+	struct rate rows[] = {
+		{.name = "exits", .total = 400, .delta = 200, .per_second = 200},
+		{.name = "longest", .kind = FIELD_PEAK, .unit = UNIT_NANOSECONDS, .total = 2500000},
+		{.name = "max_depth", .kind = FIELD_PEAK, .total = 12, .delta = 2, .per_second = 2},
+		{.name = "wait_hist",
+		 .kind = FIELD_HISTOGRAM,
+		 .unit = UNIT_NANOSECONDS,
+		 .total = 1500,
+		 .delta = 30,
+		 .per_second = 30},
+	};
+	struct fixture f = fixture_new(rows, array_size(rows));
+
+	(void)state;
+	fixture_set(&f, rows, array_size(rows), VIEW_SORT_RATE, false);
+	assert_screen(&f, 80, 8,
+		      "kvm statistics - summary\n"
+		      "\n"
+		      " Event                                         Total %Total\u25bc"
+		      "CurAvg/s\n"
+		      " exits                                           400  100.0      200\n"
+		      " max_depth                                        12              +2\n"
+		      " longest                                       2.5ms\n"
+		      " wait_hist                                      1500              30\n"
+		      " Total                                           400             200\n");
+	fixture_done(&f);
+}
+
 static void type(struct prompt *prompt, const char *text)
 {
 	for (; *text; text++)
@@ -532,13 +563,13 @@ static void test_prompt_editing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_screen),         cmocka_unit_test(test_children),
-		cmocka_unit_test(test_messages),       cmocka_unit_test(test_one_row_without_total),
-		cmocka_unit_test(test_dead_marker),    cmocka_unit_test(test_guests),
-		cmocka_unit_test(test_vcpus),          cmocka_unit_test(test_exits),
-		cmocka_unit_test(test_detail),         cmocka_unit_test(test_narrow),
-		cmocka_unit_test(test_wide_values),    cmocka_unit_test(test_time_units),
-		cmocka_unit_test(test_prompt_editing),
+		cmocka_unit_test(test_screen),      cmocka_unit_test(test_children),
+		cmocka_unit_test(test_messages),    cmocka_unit_test(test_one_row_without_total),
+		cmocka_unit_test(test_dead_marker), cmocka_unit_test(test_guests),
+		cmocka_unit_test(test_vcpus),       cmocka_unit_test(test_exits),
+		cmocka_unit_test(test_detail),      cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_wide_values), cmocka_unit_test(test_time_units),
+		cmocka_unit_test(test_kinds),       cmocka_unit_test(test_prompt_editing),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");
