@@ -45,11 +45,14 @@ static void *run_thread(void *data)
 {
 	static const bool never;
 	struct thread *thread = data;
+	struct sample_vcpu *vcpu = NULL;
 	struct sample_work seen = {0};
 
 	thread->tid = gettid();
-	thread->r = sample_vm_run_vcpu(thread->vm, thread->id, &thread->work, 1, thread->rate,
-				       &never, &seen);
+	thread->r = sample_vcpu_create(thread->vm, thread->id, &vcpu);
+	if (thread->r == 0)
+		thread->r = sample_vcpu_run(vcpu, &thread->work, 1, thread->rate, &never, &seen);
+	sample_vcpu_destroy(vcpu);
 	if (thread->r == 0 && memcmp(&seen, &thread->work, sizeof(seen)) != 0)
 		thread->r = -EPROTO;
 	return NULL;
@@ -75,7 +78,7 @@ static struct sample_vm *create_vm(void)
 {
 	struct sample_vm *vm;
 
-	if (sample_vm_create(&vm) < 0)
+	if (sample_vm_create(false, &vm) < 0)
 		abort();
 	return vm;
 }
@@ -118,7 +121,7 @@ static void order(const struct vm_process *guest, char letter)
 
 static struct vm_process start_guest(void)
 {
-	int to[2], from[2];
+	int to[2] = {-1, -1}, from[2] = {-1, -1};
 	struct vm_process guest;
 
 	assert_true(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
@@ -556,7 +559,7 @@ int main(void)
 
 	need_host_pids();
 	enter_private_mounts();
-	r = sample_vm_create(&vm);
+	r = sample_vm_create(false, &vm);
 	if (r < 0)
 		skip_test("no-kvm", strerror(-r));
 	sample_vm_destroy(vm);
