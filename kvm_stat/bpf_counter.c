@@ -5,7 +5,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -37,10 +36,14 @@ struct bpf_counter {
 static bool kernel_allocates_safely(void)
 {
 	struct utsname names;
-	unsigned int major, minor;
+	unsigned long major, minor;
+	char *end;
 
-	return uname(&names) == 0 && sscanf(names.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 1));
+	if (uname(&names) < 0)
+		return false;
+	major = strtoul(names.release, &end, 10);
+	minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+	return major > 6 || (major == 6 && minor >= 1);
 }
 
 static int set_size(struct bpf_map *map, unsigned int rows)
@@ -105,7 +108,7 @@ static int open_tracepoint(uint64_t id, int cpus)
  */
 static int attach(struct bpf_counter *counter, size_t index, uint64_t id)
 {
-	DECLARE_LIBBPF_OPTS(bpf_perf_event_opts, options, .bpf_cookie = index);
+	struct bpf_perf_event_opts options = {.sz = sizeof(options), .bpf_cookie = index};
 	cleanup_close int event = open_tracepoint(id, counter->cpus);
 	struct bpf_link *link;
 

@@ -118,7 +118,7 @@ static void order(const struct vm_process *guest, char letter)
 
 static struct vm_process start_guest(void)
 {
-	int to[2], from[2];
+	int to[2] = {-1, -1}, from[2] = {-1, -1};
 	struct vm_process guest;
 
 	assert_true(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);

@@ -304,7 +304,8 @@ static void test_pid_of_thread(void **state)
 	reader_select(&reader, (struct selection){.pid = 500}, NULL);
 	reader_read(&reader);
 	assert_int_equal(value(&reader, "exits"), 100);
-	reader_select(&reader, (struct selection){.pid = 500, .by = BY_GUEST, .only = "exits"}, NULL);
+	reader_select(&reader, (struct selection){.pid = 500, .by = BY_GUEST, .only = "exits"},
+		      NULL);
 	reader_read(&reader);
 	assert_int_equal(value_for(&reader, "exits", 500), 0);
 	assert_int_equal(value_for(&reader, "exits", 10), NO_ROW);
