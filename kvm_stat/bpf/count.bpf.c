@@ -65,7 +65,7 @@ struct {
 } starts SEC(".maps");
 
 /* The sizes are spelled out because the helper wants to know them. */
-static __always_inline unsigned long long read_field(const void *record, unsigned int offset,
+static __always_inline unsigned long long read_field(const char *record, unsigned int offset,
 						     unsigned int size)
 {
 	unsigned long long value = 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Counting by a BPF program: that it disturbs nobody else, what happens where it is refused, how many
-descriptors it takes and how soon it is gone.
+"""Counting by a BPF program: that it disturbs nobody else, what happens where it is refused, how
+many descriptors it takes and how soon it is gone.
 """
 import os
 import re
