@@ -36,18 +36,22 @@ static int run_out(uint64_t count, uint64_t rounds, uint64_t *best)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < rounds; i++) {
+		struct sample_vcpu *vcpu = NULL;
 		uint64_t start, spent;
 
 		if (i % VCPUS == 0) {
 			sample_vm_destroy(vm);
 			vm = NULL;
-			r = sample_vm_create(&vm);
+			r = sample_vm_create(false, &vm);
 		}
+		if (r == 0)
+			r = sample_vcpu_create(vm, i % VCPUS, &vcpu);
 		start = thread_time_ns();
 		if (r == 0)
-			r = sample_vm_run_vcpu(vm, i % VCPUS, &(struct sample_work){.io = count}, 1,
-					       0, &never, &seen);
+			r = sample_vcpu_run(vcpu, &(struct sample_work){.io = count}, 1, 0, &never,
+					    &seen);
 		spent = thread_time_ns() - start;
+		sample_vcpu_destroy(vcpu);
 		*best = spent < *best ? spent : *best;
 	}
 	sample_vm_destroy(vm);
