@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The units of units/libvirt: the linter finds nothing in them, and every line that is taken out."""
+"""The units of units/libvirt: the linter finds nothing in them, and what is taken out of them."""
 import glob
 import json
 import os
@@ -19,8 +19,8 @@ MODULAR = [*HYPERVISORS, "virtnetworkd", "virtnodedevd", "virtnwfilterd", "virts
 REMOTE = {"virtproxyd", "libvirtd"}  # they have ports
 HELPERS = {"virtlogd", "virtlockd"}
 
-# What the linter does not miss: order that is no part of a requirement or conflict of the set, and a
-# conflict with what is not in it.
+# What the linter does not miss: order that is no part of a requirement or conflict of the set, and
+# a conflict with what is not in it.
 FREE = {f"After={unit}" for unit in (
     "network.target", "dbus.service", "apparmor.service", "remote-fs.target",
     "systemd-machined.service", "iscsid.service", "xencommons.service", "virtlogd.socket",
