@@ -2,9 +2,9 @@
 /*
  * In the place of each of libvirt's daemons and tools, by its name. A daemon takes the sockets that
  * systemd hands over, tells everybody who connects its name, and writes down what is done to it:
- * the log has "NAME start VERSION", and "reload" on SIGHUP and SIGUSR1. On SIGUSR1 it executes
- * itself anew, as virtlogd and virtlockd do. A libvirtd that gets no sockets makes its own, as it
- * did before 2019.
+ * "NAME start VERSION", and "reload" on SIGHUP and SIGUSR1. On SIGUSR1 it executes the program that
+ * has its name by then, as virtlogd and virtlockd do, and writes "new". A libvirtd that gets no
+ * sockets makes its own, as it did before 2019.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -142,8 +142,8 @@ static void handle_signal(char *const *argv, int has_own)
 	note("reload");
 	if (info.ssi_signo == SIGUSR1) {
 		setenv("STAND_IN_GOES_ON", "1", 1);
-		execv("/proc/self/exe", argv);
-		fail("/proc/self/exe");
+		execv(argv[0], argv);
+		fail(argv[0]);
 	}
 }
 
@@ -166,8 +166,7 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	fds[0] = (struct pollfd){.fd = signalfd(-1, &signals, SFD_CLOEXEC), .events = POLLIN};
 	has_own = take_sockets();
-	if (!getenv("STAND_IN_GOES_ON"))
-		note("start");
+	note(getenv("STAND_IN_GOES_ON") ? "new" : "start");
 	say_ready();
 	for (;;) {
 		if (poll(fds, count, -1) < 0)

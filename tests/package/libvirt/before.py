@@ -147,5 +147,6 @@ cp -a {tree}/. %{{buildroot}}
             *(f"%config(noreplace) {path}" if path.startswith("/etc/") else path
               for path in files), *(f"%dir {path}" for path in directories(files)), ""]))
         if units:
-            parts.append(scriptlets.format(name=f"-n {name}", units=" ".join(units)))
+            text = scriptlets if "/usr/sbin/libvirtd" in files else SCRIPTLETS
+            parts.append(text.format(name=f"-n {name}", units=" ".join(units)))
     return "\n".join(parts)

@@ -84,7 +84,7 @@ class Contents(unittest.TestCase):
             result = subprocess.run(["shellcheck", "--shell=dash", "--exclude=SC2086,SC2317", "-"],
                                     input=text, check=False, capture_output=True, text=True)
             self.assertEqual((0, ""), (result.returncode, result.stdout))
-            self.assertIn("units='virtqemud.socket=keep", text)
+            self.assertIn("units='virtqemud-ro.socket=keep", text)
 
     def rpmlint(self, config):
         """By the names that packages have elsewhere."""

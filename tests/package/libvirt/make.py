@@ -60,18 +60,20 @@ end}
 for unit in string.gmatch(rpm.expand(string.char(37) .. "{*}"), "([^= ]+[.]service)=") do
 	print(unit .. " ")
 end}
-%qemu_kvm_units_pre() [ $1 -ne 1 ] || for unit in %{_others_names %{*}}; do
+%qemu_kvm_units_pre() %{expand:
+[ $1 -ne 1 ] || for unit in %{_others_names %{*}}; do
 	: >/run/first-$unit
-done
-%qemu_kvm_units_preun() [ $1 -ne 0 ] || \\
-	systemctl --no-reload disable --now %{_others_names %{*}} || :
+done}
+%qemu_kvm_units_preun() %{expand:
+[ $1 -ne 0 ] || systemctl --no-reload disable --now %{_others_names %{*}} || :}
 %qemu_kvm_units_postun() systemctl daemon-reload || :
-%qemu_kvm_units_posttrans() for unit in %{_others_names %{*}}; do
+%qemu_kvm_units_posttrans() %{expand:
+for unit in %{_others_names %{*}}; do
 	[ ! -e /run/first-$unit ] || systemctl --no-reload preset $unit || :
 	rm -f /run/first-$unit
 done
 systemctl daemon-reload || :
-systemctl try-restart %{_others_services %{*}} || :
+[ -z "%{_others_services %{*}}" ] || systemctl try-restart %{_others_services %{*}} || :}
 """,
     "none": "".join(f"%qemu_kvm_units_{name}() :\n"
                     for name in ("pre", "preun", "postun", "posttrans")) +
