@@ -3,7 +3,7 @@
 """make.py SOURCE BUILD WORK: makes in WORK/repositories what tests of packaging/libvirt install.
 
   split, split-2          libvirt.spec as it is, and a later version of it
-  systemd, none           that with other scriptlets: what systemd's own macros do, and nothing
+  systemd                 that with the scriptlets of systemd's own macros
   before-2012, before-9   the packages that these come after, see before.py
   others                  one change of the spec each, see VARIANTS
 """
@@ -75,9 +75,6 @@ done
 systemctl daemon-reload || :
 [ -z "%{_others_services %{*}}" ] || systemctl try-restart %{_others_services %{*}} || :}
 """,
-    "none": "".join(f"%qemu_kvm_units_{name}() :\n"
-                    for name in ("pre", "preun", "postun", "posttrans")) +
-            "%_qemu_kvm_units_marks /run/no-marks\n",
 }
 
 
