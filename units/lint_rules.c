@@ -1,108 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "units/lint_rules.h"
 
+#include <errno.h>
 #include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
-/*
- * Units that every host with systemd has or makes: systemd.special(7), the units of systemd itself,
- * and those that come from hardware, mounts and slices.
- */
-static const char *const units_of_systemd[] = {
-	"*.device",
-	"*.mount",
-	"*.slice",
-	"*.swap",
-	"autovt@*.service",
-	"basic.target",
-	"blockdev@*.target",
-	"bluetooth.target",
-	"boot-complete.target",
-	"capsule@*.service",
-	"console-getty.service",
-	"container-getty@*.service",
-	"cryptsetup-pre.target",
-	"cryptsetup.target",
-	"ctrl-alt-del.target",
-	"dbus.service",
-	"dbus.socket",
-	"debug-shell.service",
-	"default.target",
-	"display-manager.service",
-	"emergency.service",
-	"emergency.target",
-	"exit.target",
-	"factory-reset*.target",
-	"final.target",
-	"first-boot-complete.target",
-	"getty-pre.target",
-	"getty.target",
-	"getty@*.service",
-	"graphical.target",
-	"halt.target",
-	"hibernate.target",
-	"hybrid-sleep.target",
-	"init.scope",
-	"initrd*.target",
-	"initrd-*.service",
-	"integritysetup*.target",
-	"kbrequest.target",
-	"kexec.target",
-	"kmod-static-nodes.service",
-	"local-fs-pre.target",
-	"local-fs.target",
-	"machines.target",
-	"modprobe@*.service",
-	"multi-user.target",
-	"network-online.target",
-	"network-pre.target",
-	"network.target",
-	"nss-lookup.target",
-	"nss-user-lookup.target",
-	"paths.target",
-	"poweroff.target",
-	"printer.target",
-	"proc-sys-fs-binfmt_misc.automount",
-	"quotaon*.service",
-	"reboot.target",
-	"remote-cryptsetup.target",
-	"remote-fs-pre.target",
-	"remote-fs.target",
-	"remote-veritysetup.target",
-	"rescue.service",
-	"rescue.target",
-	"rpcbind.target",
-	"runlevel?.target",
-	"serial-getty@*.service",
-	"shutdown.target",
-	"sigpwr.target",
-	"sleep.target",
-	"slices.target",
-	"smartcard.target",
-	"sockets.target",
-	"soft-reboot.target",
-	"sound.target",
-	"ssh-access.target",
-	"storage-target-mode.target",
-	"suspend-then-hibernate.target",
-	"suspend.target",
-	"swap.target",
-	"sysinit.target",
-	"syslog.service",
-	"syslog.socket",
-	"system-update*.target",
-	"system-update-cleanup.service",
-	"systemd-*",
-	"time-set.target",
-	"time-sync.target",
-	"timers.target",
-	"tpm2.target",
-	"umount.target",
-	"usb-gadget.target",
-	"user-runtime-dir@*.service",
-	"user@*.service",
-	"veritysetup*.target",
-};
+#include "host/text.h"
+#include "units/lint_systemd.h"
 
 static bool is_type(const struct lint_unit *unit, const char *type)
 {
@@ -114,17 +19,6 @@ static bool ends_with(const char *text, const char *end)
 	size_t length = strlen(text), end_length = strlen(end);
 
 	return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
-static bool matches_any(const char *const *patterns, size_t count, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (fnmatch(patterns[i], name, 0) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* Whether one of both starts the other: then systemd itself orders them. */
@@ -285,6 +179,96 @@ static int check_conflicts_order(struct lint *lint, const struct lint_unit *unit
 	return r;
 }
 
+/* Without the end that tells the type. */
+static int stem_length(const struct lint_unit *unit)
+{
+	return (int)(unit->type - unit->name) - 1;
+}
+
+/* What the socket of one service is called in another: daemon-ro.socket, other-ro.socket. */
+static int find_twin(const struct lint_set *set, const struct lint_unit *socket,
+		     const struct lint_unit *service, const struct lint_unit *other,
+		     const struct lint_unit **ret_twin)
+{
+	cleanup_free char *name = NULL;
+	int length = stem_length(service);
+
+	*ret_twin = NULL;
+	if (strncmp(socket->name, service->name, (size_t)length) != 0)
+		return 0;
+	name = text_format("%.*s%s", stem_length(other), other->name, socket->name + length);
+	if (!name)
+		return -ENOMEM;
+	*ret_twin = lint_set_find(set, name);
+	return 0;
+}
+
+/* A socket whose service conflicts with another has to conflict with that one's of its kind. */
+static int check_twins_of_socket(struct lint *lint, const struct lint_unit *socket,
+				 const struct lint_unit *service)
+{
+	size_t count, i;
+	const struct lint_name *names = lint_names(service, "Conflicts", &count);
+	int r = 0;
+
+	for (i = 0; r == 0 && i < count; i++) {
+		const struct lint_unit *other = lint_set_find(lint->set, names[i].name), *twin;
+
+		if (!other || !is_type(other, "service"))
+			continue;
+		r = find_twin(lint->set, socket, service, other, &twin);
+		if (r == 0 && twin && !conflict(socket, twin))
+			r = lint_report(lint, socket, lint_section_line(socket, "Unit"),
+					"no Conflicts=%s, but %s conflicts with %s: what this "
+					"starts stops the other, whose socket stays",
+					twin->name, service->name, other->name);
+	}
+	return r;
+}
+
+/* The service that a socket of `service` excludes while `service` itself does not; or NULL. */
+static const struct lint_unit *find_other_service(const struct lint_set *set,
+						  const struct lint_unit *socket,
+						  const struct lint_unit *service)
+{
+	size_t count, i;
+	const struct lint_name *names = lint_names(socket, "Conflicts", &count);
+
+	for (i = 0; i < count; i++) {
+		const struct lint_unit *twin = lint_set_find(set, names[i].name);
+		const struct lint_unit *other = twin && is_type(twin, "socket") && twin->activates
+							? lint_set_find(set, twin->activates)
+							: NULL;
+
+		if (other && other != service && !conflict(service, other))
+			return other;
+	}
+	return NULL;
+}
+
+static int check_conflicts_twin(struct lint *lint, const struct lint_unit *unit)
+{
+	const struct lint_unit *service;
+	size_t i;
+
+	if (is_type(unit, "socket") && unit->activates) {
+		service = lint_set_find(lint->set, unit->activates);
+		return service ? check_twins_of_socket(lint, unit, service) : 0;
+	}
+	for (i = 0; is_type(unit, "service") && i < lint->set->count; i++) {
+		const struct lint_unit *socket = lint->set->units[i], *other = NULL;
+
+		if (is_type(socket, "socket") && starts(socket, unit->name))
+			other = find_other_service(lint->set, socket, unit);
+		if (other)
+			return lint_report(lint, unit, lint_section_line(unit, "Unit"),
+					   "no Conflicts=%s, but %s conflicts with a socket of "
+					   "it: both can run at once",
+					   other->name, socket->name);
+	}
+	return 0;
+}
+
 static int check_remove_on_stop(struct lint *lint, const struct lint_unit *unit)
 {
 	size_t i;
@@ -304,6 +288,12 @@ static int check_remove_on_stop(struct lint *lint, const struct lint_unit *unit)
 	return 0;
 }
 
+/* By convention; such a socket opens a port, and is enabled and disabled by itself. */
+static bool is_remote(const char *name)
+{
+	return ends_with(name, "-tls.socket") || ends_with(name, "-tcp.socket");
+}
+
 static int check_also_remote(struct lint *lint, const struct lint_unit *unit)
 {
 	size_t count, i;
@@ -311,8 +301,7 @@ static int check_also_remote(struct lint *lint, const struct lint_unit *unit)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < count; i++) {
-		if (ends_with(names[i].name, "-tls.socket") ||
-		    ends_with(names[i].name, "-tcp.socket"))
+		if (is_remote(names[i].name))
 			r = lint_report(lint, unit, names[i].line,
 					"Also=%s opens a port to the network when this is enabled",
 					names[i].name);
@@ -329,33 +318,89 @@ static bool can_be_enabled(const struct lint_unit *unit)
 	       lint_names(unit, "Also", &count);
 }
 
-static int check_also_local(struct lint *lint, const struct lint_unit *unit)
+/* Whether it is a socket of the service that is local and can be enabled. */
+static bool is_local_socket(const struct lint_unit *unit, const struct lint_unit *service)
+{
+	return is_type(unit, "socket") && unit->address_count > 0 && can_be_enabled(unit) &&
+	       starts(unit, service->name);
+}
+
+static bool is_among(const struct lint_unit *const *units, size_t count,
+		     const struct lint_unit *unit)
 {
 	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (units[i] == unit)
+			return true;
+	}
+	return false;
+}
+
+/* All that enabling the unit enables, by Also= of any of them, into `units`, which has room. */
+static size_t find_also(const struct lint_set *set, const struct lint_unit *unit,
+			const struct lint_unit **units)
+{
+	size_t count = 0, done, names, i;
+
+	units[count++] = unit;
+	for (done = 0; done < count; done++) {
+		const struct lint_name *also = lint_names(units[done], "Also", &names);
+
+		for (i = 0; i < names; i++) {
+			const struct lint_unit *other = lint_set_find(set, also[i].name);
+
+			if (other && !is_among(units, count, other))
+				units[count++] = other;
+		}
+	}
+	return count;
+}
+
+static int report_also_local(struct lint *lint, const struct lint_unit *unit,
+			     const struct lint_unit *service, const struct lint_unit **also)
+{
+	size_t count = find_also(lint->set, unit, also), i;
 	int r = 0;
 
-	if (!is_type(unit, "service") || !can_be_enabled(unit))
-		return 0;
 	for (i = 0; r == 0 && i < lint->set->count; i++) {
 		const struct lint_unit *socket = lint->set->units[i];
 
-		if (is_type(socket, "socket") && socket->address_count > 0 &&
-		    can_be_enabled(socket) && starts(socket, unit->name) &&
-		    !lint_has(unit, "Also", socket->name))
+		if (is_local_socket(socket, service) && !is_among(also, count, socket))
 			r = lint_report(lint, unit, lint_section_line(unit, "Install"),
-					"no Also=%s: enabling the service does not enable this "
-					"socket of it",
-					socket->name);
+					"no Also=%s, by itself or what it names: enabling this "
+					"does not enable this socket of %s",
+					socket->name, service->name);
 	}
 	return r;
+}
+
+static int check_also_local(struct lint *lint, const struct lint_unit *unit)
+{
+	cleanup_free const struct lint_unit **also = NULL;
+	const struct lint_unit *service = unit;
+
+	if (is_type(unit, "socket") && unit->activates)
+		service = lint_set_find(lint->set, unit->activates);
+	if (!service || !is_type(service, "service") || !can_be_enabled(unit) ||
+	    (unit != service && (!is_local_socket(unit, service) || is_remote(unit->name))))
+		return 0;
+	also = calloc(lint->set->count, sizeof(*also));
+	return also ? report_also_local(lint, unit, service, also) : -ENOMEM;
 }
 
 /* Whether the unit is there: in the set, as a unit of systemd, or as said on the command line. */
 static bool is_there(const struct lint_set *set, const char *name)
 {
-	return lint_set_find(set, name) ||
-	       matches_any(units_of_systemd, array_size(units_of_systemd), name) ||
-	       matches_any(set->external, set->external_count, name);
+	size_t i;
+
+	if (lint_set_find(set, name) || lint_is_of_systemd(name))
+		return true;
+	for (i = 0; i < set->external_count; i++) {
+		if (fnmatch(set->external[i], name, 0) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int check_names(struct lint *lint, const struct lint_unit *unit, const char *key)
@@ -507,6 +552,7 @@ static int check_syntax(struct lint *lint, const struct lint_unit *unit)
 const struct lint_rule lint_rules[] = {
 	{"same-path", check_same_path},
 	{"conflicts-order", check_conflicts_order},
+	{"conflicts-twin", check_conflicts_twin},
 	{"remove-on-stop", check_remove_on_stop},
 	{"also-remote", check_also_remote},
 	{"also-local", check_also_local},

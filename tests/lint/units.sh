@@ -30,4 +30,11 @@ for source in "${FILES[@]}"; do
 	grep -q "$name" "packaging/logrotate/${name%.service}" ||
 		complain "packaging/logrotate/${name%.service} does not name $name"
 done
+
+# libvirt's, all at once: they name each other.
+mkdir "$directory/libvirt"
+cp "$1"/units/libvirt/*.{service,socket,target} "$directory/libvirt"
+sed -i -E 's#^(Exec[A-Za-z]+=)[^ ]*/(virt|libvirt)[^ ]*#\1/bin/true#' "$directory"/libvirt/*.service
+found=$(systemd-analyze verify --man=no "$directory"/libvirt/* 2>&1 | grep -F virt) || true
+[ -z "$found" ] || complain "systemd-analyze verify:" "$found"
 finish

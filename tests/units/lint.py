@@ -98,6 +98,7 @@ Service=mono.service
 RemoveOnStop=1
 [Install]
 WantedBy=sockets.target
+Also=mono.service
 """
     units["worker@.service"] = "[Service]\nExecStart=/bin/true %i\n"
     units["all.target"] = "[Unit]\nRequires=worker@1.service mono.service\nPartOf=%i.target\n"
@@ -156,11 +157,14 @@ class Lint(unit_tests.TestCase):
         self.check(("same-path", "proxy.socket", "ListenStream=%t/daemons/proxy-sock",
                     "/run/daemons/proxy-sock is also of modular.socket"))
         self.units["modular.socket"] += "[Unit]\nConflicts=proxy.socket\nAfter=proxy.socket\n"
-        self.check()
+        self.check(("conflicts-twin", "modular.service", "Description=modular daemon",
+                    "no Conflicts=proxy.service"))
 
     def test_same_path_without_the_conflict(self):
         self.replace("proxy-ro.socket", "Conflicts=mono-ro.socket\n", "")
-        self.check(("same-path", "proxy-ro.socket", "ListenStream=%t/daemons/proxy-sock-ro",
+        self.check(("conflicts-twin", "proxy-ro.socket", "Description=proxy socket",
+                    "no Conflicts=mono-ro.socket"),
+                   ("same-path", "proxy-ro.socket", "ListenStream=%t/daemons/proxy-sock-ro",
                     "mono-ro"))
 
     def test_same_abstract_name(self):
@@ -226,8 +230,10 @@ class Lint(unit_tests.TestCase):
 
     def test_nothing_to_remove(self):
         self.add("proxy-tcp.socket", "Socket", "ListenStream=@name")
-        self.check(("also-local", "proxy.service", "WantedBy=multi-user.target",
-                    "proxy-tcp.socket"))
+        self.check(*(("also-local", f"proxy{unit}", f"WantedBy={target}.target",
+                      "proxy-tcp.socket")
+                     for unit, target in (("-admin.socket", "sockets"), ("-ro.socket", "sockets"),
+                                          (".service", "multi-user"), (".socket", "sockets"))))
 
     def test_also_remote(self):
         self.add("proxy.service", "Install", "Also=proxy-tls.socket \\\n proxy-tcp.socket")
@@ -236,14 +242,67 @@ class Lint(unit_tests.TestCase):
 
     def test_also_local(self):
         self.replace("modular.service", "Also=modular-admin.socket\n", "")
-        self.check(("also-local", "modular.service", "WantedBy=multi-user.target",
-                    "modular-admin.socket"))
+        expected = [("also-local", f"modular{unit}", f"WantedBy={target}.target",
+                     "no Also=modular-admin.socket") for unit, target in
+                    (("-ro.socket", "sockets"), (".service", "multi-user"), (".socket", "sockets"))]
+        self.check(*expected)
+        # The service needs each by its own Also=, or that of a socket.
+        self.add("modular.socket", "Install", "Also=modular-admin.socket")
+        self.check()
+        self.replace("modular.socket", "Also=modular-admin.socket\n", "")
         self.replace("modular-admin.socket", "WantedBy=sockets.target\nAlso=modular.service\n", "")
         self.check()
         self.units["modular-admin.socket"] = correct_set()["modular-admin.socket"]
         # What cannot be enabled enables nothing else.
         self.replace("modular.service", "WantedBy=multi-user.target\n", "")
         self.replace("modular.service", "Also=modular.socket modular-ro.socket\n", "")
+        found = self.lint()
+        self.assertNotIn("modular.service", [f[1] for f in found])
+
+    def test_also_of_sockets(self):
+        """Enabling one of a service's local sockets enables all, by whatever way."""
+        for kind in ("", "-ro", "-admin"):
+            self.replace(f"modular{kind}.socket", "Also=modular.service\n", "Also=modular.socket\n")
+        self.replace("modular.socket", "Also=modular.socket", "Also=modular-ro.socket")
+        expected = [("also-local", f"modular{kind}.socket", "WantedBy=sockets.target",
+                     "no Also=modular-admin.socket") for kind in ("-ro", "")]
+        self.check(*expected)
+        self.replace("modular-ro.socket", "Also=modular.socket\n",
+                     "Also=modular.socket modular-admin.socket\n")
+        self.check()
+        self.replace("modular-admin.socket", "Also=modular.socket\n", "")
+        self.check(*(("also-local", "modular-admin.socket", "WantedBy=sockets.target", other)
+                     for other in ("Also=modular-ro.socket", "Also=modular.socket")))
+        # What cannot be enabled is none of them.
+        self.replace("modular-admin.socket", "WantedBy=sockets.target\n", "")
+        self.check()
+
+    def test_conflicts_of_a_part(self):
+        """Daemons that exclude each other do so by all their units."""
+        for unit, other in ((".service", ".service network.target dbus.service"),
+                            (".socket", ".socket"), ("-ro.socket", "-ro.socket")):
+            with self.subTest(unit):
+                self.units = correct_set()
+                lines = f"Conflicts=mono{unit}\nAfter=mono{other}\n"
+                self.replace(f"modular{unit}", lines, "")
+                self.check(("conflicts-twin", f"modular{unit}",
+                            f"Description=modular {'daemon' if unit == '.service' else 'socket'}",
+                            f"no Conflicts=mono{unit}"))
+                # It is a conflict, whichever of both says so.
+                self.add(f"mono{unit}", "Unit",
+                         f"Conflicts=modular{unit}\nBefore=modular{unit}")
+                self.check()
+
+    def test_conflicts_without_twins(self):
+        """With another service, and of sockets that only one has."""
+        self.add("modular.service", "Unit", "Conflicts=proxy.service\nAfter=proxy.service")
+        found = self.lint()
+        self.assertEqual({("conflicts-twin", f"modular{kind}.socket")
+                          for kind in ("", "-ro", "-admin")}, {f[:2] for f in found})
+        self.units = correct_set()
+        del self.units["mono-admin.socket"]
+        self.replace("mono.service", " mono-admin.socket", "", 3)
+        self.replace("modular-admin.socket", "Conflicts=mono-admin.socket\n", "")
         self.check()
 
     def test_quotes(self):

@@ -22,17 +22,22 @@ def merge(*args, **options):
                           **options)
 
 
-def need_script():
-    """libvirt's script, where scripts/test has put it: nothing is fetched here."""
+def need_libvirt(name):
+    """A file of libvirt's sources, where scripts/test has put it: nothing is fetched here."""
     build = os.path.dirname(kvmtest.BIN_DIR)
     shared = os.path.join(kvmtest.SOURCE_DIR, "build")
     if os.path.dirname(build) == shared:
         build = shared  # one for all presets
-    script = os.path.join(build, "libvirt-source", "merge-systemd-units.py")
-    if not os.path.exists(script):
+    path = os.path.join(build, "libvirt-source", name)
+    if not os.path.exists(path):
         kvmtest.skip("no-libvirt-source",
                      "run tests/lib/libvirt-source build/libvirt-source, which needs the network")
-    return script
+    return path
+
+
+def need_script():
+    """The script that merges units."""
+    return need_libvirt("merge-systemd-units.py")
 
 
 class Script:
