@@ -66,22 +66,38 @@ static int set_sizes(struct count *skeleton, bool counts, bool times, unsigned i
 	return r;
 }
 
+/* Whether two fields can be read at once. */
+static bool are_adjacent(const struct count_event *event)
+{
+	return event->fields[0].size == 4 && event->fields[1].size == 4 &&
+	       event->fields[1].offset == event->fields[0].offset + 4;
+}
+
 static int load(struct bpf_counter *counter, const struct bpf_counter_event *events, pid_t process,
 		unsigned int rows)
 {
 	struct count *skeleton = counter->skeleton;
 	bool counts = false, times = false;
-	size_t i;
+	size_t i, totals = counter->count;
 	int r;
 
 	for (i = 0; i < counter->count; i++) {
-		skeleton->rodata->events[i] = events[i].how;
-		counts |= events[i].how.by_thread;
-		times |= events[i].how.starts;
+		struct count_event how = events[i].how;
+
+		how.adjacent = are_adjacent(&how);
+		how.first = (uint16_t)totals;
+		totals += how.values;
+		skeleton->rodata->events[i] = how;
+		counts |= how.by_thread || how.values;
+		times |= how.starts;
 	}
+	if (totals > UINT16_MAX)
+		return -E2BIG;
 	skeleton->rodata->only_process = (unsigned int)process;
 	counter->times = times;
 	r = set_sizes(skeleton, counts, times, rows);
+	if (r == 0)
+		r = bpf_map__set_max_entries(skeleton->maps.totals, (unsigned int)totals);
 	return r < 0 ? r : count__load(skeleton);
 }
 
@@ -182,22 +198,55 @@ int bpf_counter_open(const struct bpf_counter_event *events, size_t count, pid_t
 	return 0;
 }
 
-int bpf_counter_totals(struct bpf_counter *counter, uint64_t *totals)
+/* Adds what all CPUs have counted in one of the totals. */
+static int add_total(struct bpf_counter *counter, unsigned int index, uint64_t *total)
 {
-	int map = bpf_map__fd(counter->skeleton->maps.totals);
-	unsigned int i;
 	int cpu;
 
-	for (i = 0; i < counter->count; i++) {
-		totals[i] = __atomic_load_n(&counter->skeleton->bss->dropped[i], __ATOMIC_RELAXED);
-		if (counter->skeleton->rodata->events[i].by_thread)
-			continue;
-		if (bpf_map_lookup_elem(map, &i, counter->cpu_totals) < 0)
-			return -errno;
-		for (cpu = 0; cpu < counter->cpus; cpu++)
-			totals[i] += counter->cpu_totals[cpu];
-	}
+	if (bpf_map_lookup_elem(bpf_map__fd(counter->skeleton->maps.totals), &index,
+				counter->cpu_totals) < 0)
+		return -errno;
+	for (cpu = 0; cpu < counter->cpus; cpu++)
+		*total += counter->cpu_totals[cpu];
 	return 0;
+}
+
+int bpf_counter_totals(struct bpf_counter *counter, uint64_t *totals)
+{
+	const struct count_event *events =
+		(const struct count_event *)counter->skeleton->rodata->events;
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; i < counter->count && r == 0; i++) {
+		totals[i] = __atomic_load_n(&counter->skeleton->bss->dropped[i], __ATOMIC_RELAXED);
+		if (!events[i].by_thread && !events[i].values)
+			r = add_total(counter, i, &totals[i]);
+	}
+	return r;
+}
+
+/* Hands the totals of an event's values as rows of nobody. */
+static int read_values(struct bpf_counter *counter, unsigned int index,
+		       int (*take)(const struct count_key *key, uint64_t count, void *data),
+		       void *data)
+{
+	const struct count_event *event =
+		(const struct count_event *)&counter->skeleton->rodata->events[index];
+	unsigned int value;
+	int r = 0;
+
+	for (value = 0; value < event->values && r == 0; value++) {
+		struct count_key key = {.event = index, .fields = {value}};
+		uint64_t count = 0;
+
+		if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+			key.fields[0] <<= 64 - 8 * event->fields[0].size;
+		r = add_total(counter, event->first + value, &count);
+		if (r == 0 && count)
+			r = take(&key, count, data);
+	}
+	return r;
 }
 
 /*
@@ -261,7 +310,13 @@ int bpf_counter_rows(struct bpf_counter *counter,
 		     void *data)
 {
 	struct take_row row = {take, data};
+	unsigned int i;
+	int r = 0;
 
+	for (i = 0; i < counter->count && r == 0; i++)
+		r = read_values(counter, i, take, data);
+	if (r < 0)
+		return r;
 	return read_map(bpf_map__fd(counter->skeleton->maps.rows), sizeof(uint64_t), take_row,
 			&row);
 }

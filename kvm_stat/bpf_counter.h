@@ -38,8 +38,8 @@ int bpf_counter_open(const struct bpf_counter_event *events, size_t count, pid_t
 		     unsigned int rows, struct bpf_counter **ret_counter) must_check;
 
 /*
- * Reads how often each event that is not counted by thread was seen, and for those that are, how
- * many of it have no row. Returns 0 or -errno.
+ * Reads how often each event was seen that has no rows, and of those that have, how many have none.
+ * Returns 0 or -errno.
  */
 int bpf_counter_totals(struct bpf_counter *counter, uint64_t *totals) must_check;
 

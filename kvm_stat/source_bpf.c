@@ -385,8 +385,8 @@ static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
 			return -ENOMEM;
 		}
 	}
-	counted->by_thread = counted->reasons || bpf->selection.by != BY_FIELD ||
-			     bpf->selection.tid || (bpf->selection.latency && has_end(bpf, event));
+	counted->by_thread = bpf->selection.by != BY_FIELD || bpf->selection.tid ||
+			     (bpf->selection.latency && has_end(bpf, event));
 	return 1;
 }
 
@@ -444,6 +444,9 @@ static int start_counting(struct bpf_source *bpf, struct source_error *ret_error
 
 		r = tracepoint_event_id(&bpf->events, counted->event, &events[i].tracepoint);
 		events[i].how.by_thread = counted->by_thread;
+		/* Reasons are small numbers but for a few. */
+		if (counted->reasons && !counted->by_thread)
+			events[i].how.values = COUNT_VALUES_MAX;
 		for (j = 0; j < counted->field_count && counted->reasons; j++) {
 			events[i].how.fields[j].offset = (uint16_t)counted->fields[j].offset;
 			events[i].how.fields[j].size = (uint16_t)counted->fields[j].size;

@@ -19,6 +19,8 @@
 /* The kernel lends most helpers to programs under the GPL only. */
 char program_license[] SEC("license") = "GPL";
 
+#define BIG_ENDIAN_HOST (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+
 const volatile struct count_event events[COUNT_EVENTS_MAX];
 
 /* The process whose events alone are counted; 0: all. */
@@ -28,7 +30,7 @@ const volatile unsigned int only_process;
 unsigned long long dropped[COUNT_EVENTS_MAX];
 unsigned long long untimed;
 
-/* Events that need no rows. */
+/* Events that need no rows, and values of their fields that need none. Its size is set, too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, COUNT_EVENTS_MAX);
@@ -86,6 +88,24 @@ static __always_inline unsigned long long read_field(const char *record, unsigne
 		break;
 	}
 	return value;
+}
+
+/* The fields of an event, as they stand in its record. */
+static __always_inline void read_fields(const char *record,
+					const volatile struct count_event *event,
+					unsigned long long *fields)
+{
+	if (event->adjacent) {
+		unsigned long long both = read_field(record, event->fields[0].offset, 8);
+
+		fields[0] = BIG_ENDIAN_HOST ? both & ~0xffffffffULL : both & 0xffffffff;
+		fields[1] = BIG_ENDIAN_HOST ? both << 32 : both >> 32;
+		return;
+	}
+	if (event->fields[0].size)
+		fields[0] = read_field(record, event->fields[0].offset, event->fields[0].size);
+	if (event->fields[1].size)
+		fields[1] = read_field(record, event->fields[1].offset, event->fields[1].size);
 }
 
 /* How many bits a value has: the bucket of a logarithmic histogram that it belongs to. */
@@ -211,22 +231,26 @@ int count(void *record)
 	unsigned int index = bpf_get_attach_cookie(record) & (COUNT_EVENTS_MAX - 1);
 	const volatile struct count_event *event = &events[index];
 	struct count_key key = {.event = index};
-	unsigned long long id = bpf_get_current_pid_tgid();
+	unsigned long long id = bpf_get_current_pid_tgid(), value;
 
 	if (only_process && id >> 32 != only_process)
 		return GO_ON;
 	if (event->ends)
 		stop_clock(id);
-	if (!event->by_thread) {
+	if (!event->by_thread && !event->values) {
 		count_total(index);
+		return GO_ON;
+	}
+	read_fields(record, event, key.fields);
+	value = key.fields[0];
+	if (BIG_ENDIAN_HOST)
+		value >>= 64 - 8 * event->fields[0].size;
+	if (!key.fields[1] && value < event->values) {
+		count_total(event->first + value);
 		return GO_ON;
 	}
 	key.tgid = id >> 32;
 	key.tid = (unsigned int)id;
-	if (event->fields[0].size)
-		key.fields[0] = read_field(record, event->fields[0].offset, event->fields[0].size);
-	if (event->fields[1].size)
-		key.fields[1] = read_field(record, event->fields[1].offset, event->fields[1].size);
 	count_row(&key);
 	if (event->starts)
 		start_clock(key.tid, &key);

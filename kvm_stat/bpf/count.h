@@ -7,6 +7,7 @@
 
 #define COUNT_EVENTS_MAX 512 /* a power of two; x86 has about 90 tracepoints of KVM */
 #define COUNT_FIELDS_MAX 2
+#define COUNT_VALUES_MAX 256
 #define COUNT_BUCKETS    40 /* see struct distribution; the last begins at 2^38 ns, 4.6 minutes */
 
 /* What to do at one tracepoint. */
@@ -19,7 +20,13 @@ struct count_event {
 	unsigned char by_thread; /* a row for each thread and value of the fields */
 	unsigned char starts;    /* the guest stops here: the clock starts */
 	unsigned char ends;      /* the guest goes on here: the clock stops */
-	unsigned char unused[5];
+	unsigned char adjacent;  /* both fields have 4 bytes and stand side by side */
+	/*
+	 * Without `by_thread`: values of the first field below this one, the second being 0, have
+	 * totals of their own, which is quicker; all others have rows. At most COUNT_VALUES_MAX.
+	 */
+	unsigned short values;
+	unsigned short first; /* where these totals begin */
 };
 
 /* One row of counts. */
