@@ -11,3 +11,13 @@ const char *source_name(enum source_kind kind)
 	}
 	return "unknown";
 }
+
+unsigned int selection_parts(const struct selection *selection, const char *name,
+			     const char *parent)
+{
+	if (!selection_wants(selection, name))
+		return 0;
+	if (selection->only || !parent)
+		return SELECTED_ROW;
+	return SELECTED_PARENT | (selection->children ? SELECTED_ROW : 0);
+}

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "host/root.h"
 #include "kvm_stat/field_filter.h"
 #include "kvm_stat/sample.h"
@@ -63,6 +65,20 @@ struct source_health {
 
 /* Those of 10 000 vCPUs with 25 reasons each. */
 #define SOURCE_BPF_ROWS (256U * 1024)
+
+/* Whether fields of this name are asked for, whatever stands above or below them. */
+static inline bool selection_wants(const struct selection *selection, const char *name)
+{
+	return selection->only ? strcmp(selection->only, name) == 0
+			       : field_filter_match(selection->filter, name);
+}
+
+/* What a field brings along; bits. */
+enum selection_part { SELECTED_ROW = 1 << 0, SELECTED_PARENT = 1 << 1 };
+
+/* As selection_wants(), of a field with this parent (or NULL): a set of enum selection_part. */
+unsigned int selection_parts(const struct selection *selection, const char *name,
+			     const char *parent);
 
 struct source;
 
