@@ -626,6 +626,8 @@ static void check_process(const struct bpf_source *bpf, struct owner *owner)
 		return;
 	owner->is_guest = owner->alive && runs_vm(bpf, owner->tgid);
 	owner->alive &= owner->is_guest || !was_guest;
+	/* Until it is forgotten. */
+	owner->is_guest |= was_guest && bpf->selection.last_words;
 }
 
 /*
@@ -1045,12 +1047,16 @@ static int bpf_read(struct source *source, struct sample *sample)
 
 	if (!bpf->counter)
 		return 0;
+	/* Those that had their last rows with the read before. */
+	if (bpf->selection.last_words)
+		bury_dead(bpf);
 	r = read_counter(bpf);
 	if (r < 0)
 		return r;
 	loss = bpf_counter_loss(bpf->counter);
 	bpf->lost = loss.dropped + loss.untimed + loss.missed;
-	bury_dead(bpf);
+	if (!bpf->selection.last_words)
+		bury_dead(bpf);
 	if (bpf->selection.by == BY_FIELD)
 		return add_fields(bpf, sample);
 	r = add_idle_guests(bpf);
