@@ -8,6 +8,8 @@ const char *source_name(enum source_kind kind)
 		return "debugfs";
 	case SOURCE_TRACEPOINTS:
 		return "tracepoints";
+	case SOURCE_REPLAY:
+		return "recording";
 	}
 	return "unknown";
 }

@@ -15,6 +15,7 @@
 enum source_kind {
 	SOURCE_DEBUGFS = 1 << 0,
 	SOURCE_TRACEPOINTS = 1 << 1,
+	SOURCE_REPLAY = 1 << 2, /* a recording: nobody asks for it by that name */
 };
 
 /* What shall be counted. */
@@ -132,7 +133,8 @@ static inline int source_select(struct source *source, const struct selection *s
 
 /*
  * Appends the current totals to `sample`. Guests, threads and CPUs that came are followed. Returns
- * 0, or -errno when the source as a whole has failed (-ENOENT, -ENODEV: kvm was unloaded).
+ * 0, or -errno when the source as a whole has failed (-ENOENT, -ENODEV: kvm was unloaded; -ENODATA:
+ * the recording is at its end).
  */
 static inline int source_read(struct source *source, struct sample *sample)
 {
