@@ -52,7 +52,8 @@ int main(int argc, char *argv[])
 				      .source_count = 1,
 				      .by = BY_VCPU,
 				      .interval = 1};
-	int guests = argc > 3 ? atoi(argv[2]) : 0, samples = argc > 3 ? atoi(argv[3]) : 0;
+	int guests = argc > 3 ? (int)strtol(argv[2], NULL, 10) : 0;
+	int samples = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 0;
 	size_t count = (size_t)guests * VCPUS * ROWS, i;
 	uint64_t *values = calloc(count + 1, sizeof(*values));
 	struct distribution *times = calloc(count + 1, sizeof(*times));
