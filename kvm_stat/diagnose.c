@@ -209,6 +209,8 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 		return explain_program(root, error, "cannot count tracepoints via BPF");
 	if (error->step == SOURCE_STEP_COUNT)
 		return explain_counting(root, error);
+	if (error->step == SOURCE_STEP_CAN && kind == SOURCE_REPLAY)
+		return line("cannot show this: the recording has no rows that are told apart so");
 	if (error->step == SOURCE_STEP_CAN)
 		return line("cannot use %s: virtual CPUs cannot be told apart there, and times not "
 			    "measured: that takes tracepoints counted via BPF",

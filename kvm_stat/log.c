@@ -131,6 +131,8 @@ static int report_sample(const struct options *options, int error)
 {
 	bool gone = error == -ENOENT || error == -ENODEV;
 
+	if (error == -ENODATA) /* the recording is at its end */
+		return 0;
 	if (gone && options->waits_for_kvm)
 		return -1;
 	if (gone)
@@ -165,7 +167,8 @@ static int wait_for_next(struct log *log, const struct options *options, int sig
 			 uint64_t deadline)
 {
 	for (;;) {
-		int signal_number = signals_wait(signal_fd, -1, deadline);
+		int signal_number = options->replay ? signals_next(signal_fd)
+						    : signals_wait(signal_fd, -1, deadline);
 
 		if (signal_number == 0)
 			return 1;

@@ -18,6 +18,8 @@ enum {
 	OPT_EXPLAIN,
 	OPT_FORMAT,
 	OPT_LIMIT,
+	OPT_RECORD,
+	OPT_REPLAY,
 	OPT_SOURCE,
 	OPT_SYSROOT,
 	OPT_VERSION,
@@ -53,6 +55,8 @@ static const struct option long_options[] = {
 	{"explain", required_argument, NULL, OPT_EXPLAIN},
 	{"format", required_argument, NULL, OPT_FORMAT},
 	{"limit", required_argument, NULL, OPT_LIMIT},
+	{"record", required_argument, NULL, OPT_RECORD},
+	{"replay", required_argument, NULL, OPT_REPLAY},
 	{"source", required_argument, NULL, OPT_SOURCE},
 	{"sysroot", required_argument, NULL, OPT_SYSROOT},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -89,6 +93,8 @@ static const char help_text[] =
 	"     --format <format>       text, csv, json, openmetrics or prometheus; with\n"
 	"                             -1, -l, -L or -o\n"
 	"     --limit <n>             at most n series of metrics (20000)\n"
+	"     --record <file>         record samples of all guests into a new file\n"
+	"     --replay <file>         show a recording as if it happened now\n"
 	"     --source <list>         sources to use, of debugfs, stats, tracepoints\n"
 	"     --sysroot <dir>         read /sys and /proc of another root\n"
 	"     --via <name>            count tracepoints via bpf or perf only\n"
@@ -126,6 +132,7 @@ static int usage_error(void)
 static int parse_delay(const char *text, struct options *options)
 {
 	/* Whether it is within limits is asked of the last one only, as upstream does. */
+	options->delay_given = true;
 	if (number_parse_double(text, &options->delay) == 0)
 		return 0;
 	message_error("invalid delay \"%s\": not a number", text);
@@ -356,6 +363,12 @@ static int apply(int option, char *argv[], struct options *options)
 	case OPT_LIMIT:
 		status = parse_limit(value, options);
 		break;
+	case OPT_RECORD:
+		options->record = value;
+		break;
+	case OPT_REPLAY:
+		options->replay = value;
+		break;
 	case OPT_VIA:
 		status = parse_via(value, options);
 		break;
@@ -395,6 +408,24 @@ static const char *missing_mode(const struct options *options)
 		       "-o/--output";
 	if (options->by != BY_FIELD && !prints)
 		return "option --by requires -1/--once, -l/--log, -L/--log-to-file or -o/--output";
+	return NULL;
+}
+
+/* What a recording leaves open, and what it does not. Returns the sentence, or NULL. */
+static const char *misfit_of_recording(const struct options *options)
+{
+	if (options->record && (options->logs || options->mode == MODE_BATCH || options->output))
+		return "option --record is a mode of its own: leave out -1, -l, -L and -o";
+	if (options->record && options->replay)
+		return "options --record and --replay do not go together";
+	if (options->record && (options->by != BY_FIELD || options->exits || options->format_given))
+		return "option --record records everything: choose what to see with --replay";
+	if (options->replay && options->output)
+		return "option -o/--output is for what happens now: use -l --format openmetrics";
+	if (options->replay && (options->sources || options->counter != COUNTER_BEST ||
+				options->include_past || options->sysroot))
+		return "option --replay reads a recording: -d, -t, -i, --source, --via and "
+		       "--sysroot were for recording it";
 	return NULL;
 }
 
@@ -442,6 +473,8 @@ static int settle(struct options *options)
 		options->format = FORMAT_PROMETHEUS; /* which is what node_exporter reads */
 	why = missing_mode(options);
 	if (!why)
+		why = misfit_of_recording(options);
+	if (!why)
 		why = misfit(options);
 	if (why) {
 		message_error("%s", why);
@@ -450,7 +483,8 @@ static int settle(struct options *options)
 	if (!options->limit)
 		options->limit = LIMIT_DEFAULT;
 	/* Who says how tracepoints are to be counted wants them, not whatever works. */
-	if (!options->sources && (options->exits || options->counter != COUNTER_BEST))
+	if (!options->sources && !options->replay &&
+	    (options->exits || options->counter != COUNTER_BEST))
 		options->sources = SOURCE_TRACEPOINTS;
 	if (options->explain)
 		options->mode = MODE_EXPLAIN;
@@ -460,6 +494,8 @@ static int settle(struct options *options)
 		options->mode = MODE_LOG;
 	else if (options->output)
 		options->mode = MODE_EXPORT;
+	else if (options->record)
+		options->mode = MODE_RECORD;
 	options->waits_for_kvm = options->mode == MODE_EXPORT ||
 				 (options->mode == MODE_LOG && options->log_file);
 	return -1;

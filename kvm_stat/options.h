@@ -18,6 +18,7 @@ enum mode {
 	MODE_BATCH,       /* -1 */
 	MODE_LOG,         /* -l, -L */
 	MODE_EXPORT,      /* -o */
+	MODE_RECORD,      /* --record */
 	MODE_LIST_FIELDS, /* -f help */
 	MODE_EXPLAIN,     /* --explain */
 };
@@ -55,10 +56,13 @@ struct options {
 	const char *log_file; /* -L; NULL: stdout */
 	const char *explain;  /* --explain; NULL without it */
 	const char *output;   /* -o; NULL: none */
+	const char *record;   /* --record; NULL: none */
+	const char *replay;   /* --replay; NULL: the host itself */
 	uint64_t limit;       /* --limit: series of metrics; 0: not given */
 	const char *sysroot;  /* NULL: this host */
 	double delay;         /* -s, seconds */
-	uint64_t count;       /* --count: samples, records or refreshes; 0: without end */
+	bool delay_given;
+	uint64_t count; /* --count: samples, records or refreshes; 0: without end */
 };
 
 /*

@@ -14,8 +14,7 @@ void report_start(struct report *report, struct session *session, bool lists_gue
 				  .by = session->selection.by,
 				  .session = session,
 				  .lists_guests = lists_guests};
-	if (host_read_line(&session->root, "proc/sys/kernel/hostname", report->host_name,
-			   sizeof(report->host_name)) > 0)
+	if (session_host_name(session, report->host_name, sizeof(report->host_name)))
 		report->host = report->host_name;
 }
 
@@ -57,7 +56,6 @@ static bool knows_guests(const struct report *report)
 int report_take(struct report *report)
 {
 	struct session *session = report->session;
-	size_t i;
 	int r;
 
 	/* Before the sample, for guests that end after it; again for those that came in between. */
@@ -66,18 +64,13 @@ int report_take(struct report *report)
 	r = session_sample(session);
 	if (r < 0)
 		return r;
-	clock_gettime(CLOCK_REALTIME, &report->time);
+	report->time = session->time;
 	if (report->rates->first)
 		report->start = report->time;
 	if (report->lists_guests && !knows_guests(report))
 		list_guests(report);
-	report->ended = report->pid &&
-			guests_check_pid(&session->root, report->pid, NULL) == -ESRCH;
-	report->source_count = session->source_count;
-	for (i = 0; i < session->source_count; i++)
-		report->sources[i] =
-			(struct report_source){.name = source_name(session->sources[i]->ops->kind),
-					       .unreadable = session->unreadable[i]};
+	report->ended = report->pid && session_guest_ended(session, report->pid);
+	report->source_count = session_list_sources(session, report->sources);
 	return 0;
 }
 

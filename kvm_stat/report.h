@@ -15,10 +15,7 @@ struct report {
 	bool ended;                  /* that guest: its rows are what it had counted */
 	enum selection_by by;
 	const char *host; /* NULL: unknown */
-	struct report_source {
-		const char *name;
-		size_t unreadable; /* fields that were selected */
-	} sources[SESSION_SOURCES_MAX];
+	struct session_source sources[SESSION_SOURCES_MAX];
 	size_t source_count;
 	/* Owned by report.c: */
 	struct session *session;

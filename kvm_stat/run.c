@@ -16,6 +16,8 @@
 #include "kvm_stat/export.h"
 #include "kvm_stat/log.h"
 #include "kvm_stat/record.h"
+#include "kvm_stat/recorder.h"
+#include "kvm_stat/replay.h"
 #include "kvm_stat/screen.h"
 #include "kvm_stat/session.h"
 #include "kvm_stat/signals.h"
@@ -89,10 +91,21 @@ static int say_unreadable(int error)
 	return 1;
 }
 
+/* The recording has ended before --count did, which is fine unless nothing could be shown. */
+static int say_end(const struct source *replay, const struct options *options)
+{
+	if (replay_count(replay) > 1)
+		return 0;
+	message_error("\"%s\" has %s: an interval needs two", options->replay,
+		      replay_count(replay) ? "one sample only" : "no sample");
+	return 1;
+}
+
 /* -1: one second, or as many as --count says, each a block of lines. */
 static int batch(struct session *session, const struct options *options, int signal_fd)
 {
 	uint64_t count = options->count ? options->count : 1, i;
+	struct source *replay = session->replay;
 	cleanup(record_done) struct record record;
 	uint64_t deadline;
 	int r;
@@ -100,9 +113,12 @@ static int batch(struct session *session, const struct options *options, int sig
 	record_start(&record, session, options);
 	r = report_take(&record.report);
 	deadline = clock_now_ns();
+	/* Of a recording all of it is one interval, unless they are to be shown one by one. */
+	if (replay && !options->count && replay_count(replay) > 1)
+		replay_seek(replay, replay_count(replay) - 1);
 	for (i = 0; i < count && r == 0; i++) {
 		deadline += SECOND;
-		if (signals_wait(signal_fd, -1, deadline) != 0)
+		if (replay ? signals_next(signal_fd) : signals_wait(signal_fd, -1, deadline))
 			return 0;
 		r = report_take(&record.report);
 		if (r == 0 && options->exits && options->format == FORMAT_TEXT)
@@ -112,6 +128,8 @@ static int batch(struct session *session, const struct options *options, int sig
 		if (r == 0 && stdout_flush() < 0)
 			return 1;
 	}
+	if (r == -ENODATA)
+		return say_end(replay, options);
 	return r < 0 ? say_unreadable(r) : 0;
 }
 
@@ -124,6 +142,8 @@ static int run_mode(struct session *session, const struct options *options, int 
 		return log_run(session, options, signal_fd);
 	case MODE_EXPORT:
 		return export_run(session, options, signal_fd);
+	case MODE_RECORD:
+		return recorder_run(session, options, signal_fd);
 	case MODE_SCREEN:
 		return tui_run(session, options);
 	case MODE_BATCH:
@@ -166,6 +186,9 @@ static int run(const struct options *options, int signal_fd)
 			screen_capture_messages();
 		r = session_open(&session, options);
 		status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
+		/* What was damaged has been said, and what was good has been shown. */
+		if (r == 0 && status == 0 && session.replay && replay_damage(session.replay))
+			status = 1;
 		screen_release_messages();
 		session_close(&session);
 		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))

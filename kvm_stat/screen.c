@@ -48,9 +48,12 @@ static const struct {
 	const char *sequence;
 	int key;
 } more_keys[] = {
-	{"\033[A", KEY_UP},    {"\033[B", KEY_DOWN}, {"\033OA", KEY_UP},     {"\033OB", KEY_DOWN},
-	{"\033[H", KEY_HOME},  {"\033[F", KEY_END},  {"\033OH", KEY_HOME},   {"\033OF", KEY_END},
-	{"\033[1~", KEY_HOME}, {"\033[4~", KEY_END}, {"\033[5~", KEY_PPAGE}, {"\033[6~", KEY_NPAGE},
+	{"\033[D", KEY_LEFT},   {"\033[C", KEY_RIGHT}, {"\033OD", KEY_LEFT},
+	{"\033OC", KEY_RIGHT},  {"\033[A", KEY_UP},    {"\033[B", KEY_DOWN},
+	{"\033OA", KEY_UP},     {"\033OB", KEY_DOWN},  {"\033[H", KEY_HOME},
+	{"\033[F", KEY_END},    {"\033OH", KEY_HOME},  {"\033OF", KEY_END},
+	{"\033[1~", KEY_HOME},  {"\033[4~", KEY_END},  {"\033[5~", KEY_PPAGE},
+	{"\033[6~", KEY_NPAGE},
 };
 
 /* What colours add. Everything else keeps the colours that the user's terminal has. */
@@ -384,6 +387,10 @@ static uint32_t translate_key(wint_t key)
 		return SCREEN_KEY_UP;
 	case KEY_DOWN:
 		return SCREEN_KEY_DOWN;
+	case KEY_LEFT:
+		return SCREEN_KEY_LEFT;
+	case KEY_RIGHT:
+		return SCREEN_KEY_RIGHT;
 	case KEY_PPAGE:
 		return SCREEN_KEY_PAGE_UP;
 	case KEY_NPAGE:

@@ -7,6 +7,7 @@
 
 #include "host/message.h"
 #include "kvm_stat/diagnose.h"
+#include "kvm_stat/replay.h"
 #include "kvm_stat/signals.h"
 
 static void say(bool is_error, char *text)
@@ -57,17 +58,23 @@ static int resolve_name(struct session *session, const char *name, pid_t *ret_pi
 static int check_pid(struct session *session, pid_t pid)
 {
 	pid_t process = 0;
-	int r = guests_check_pid(&session->root, pid, &process);
+	int r = session_check_pid(session, pid, &process);
 
 	if (r == -EINVAL) {
 		message_error("%d is a thread of process %d: use -p %d", (int)pid, (int)process,
 			      (int)process);
 		return r;
 	}
+	if (r < 0 && session->replay) {
+		message_error("the recording has no guest of process %d", (int)pid);
+		return r;
+	}
 	if (r < 0) {
 		message_error("process %d does not exist", (int)pid);
 		return r;
 	}
+	if (session->replay)
+		return 0;
 	if (session_update_guests(session) == 0 && !guests_find_pid(&session->guests, pid))
 		message_warning("process %d runs no KVM guest now", (int)pid);
 	return 0;
@@ -87,14 +94,35 @@ static int find_guest(struct session *session, const struct options *options)
 	return r;
 }
 
+/* Makes a source count rows as fine as it can tell them apart: that is what a recording is of. */
+static int select_finest(struct source *source, struct selection *selection,
+			 struct source_error *ret_error)
+{
+	for (;;) {
+		int r = source_select(source, selection, ret_error);
+
+		if (r != -EOPNOTSUPP || ret_error->step != SOURCE_STEP_CAN ||
+		    selection->by == BY_FIELD)
+			return r;
+		selection->by = selection->by == BY_VCPU ? BY_GUEST : BY_FIELD;
+	}
+}
+
 /* Opens a source and starts counting. Returns 0 or -errno. */
 static int start_source(struct session *session, const struct options *options, int opened,
 			struct source *source, struct source_error *ret_error)
 {
+	struct selection selection = session->selection;
 	int r = opened;
 
-	if (r == 0 && options->mode != MODE_LIST_FIELDS)
+	if (r == 0 && options->mode == MODE_RECORD) {
+		selection.by = BY_VCPU;
+		r = select_finest(source, &selection, ret_error);
+		if (r == 0 && selection.by > session->selection.by)
+			session->selection.by = selection.by;
+	} else if (r == 0 && options->mode != MODE_LIST_FIELDS) {
 		r = source_select(source, &session->selection, ret_error);
+	}
 	if (r < 0)
 		source_close(source);
 	return r;
@@ -243,6 +271,42 @@ static int compile_filter(const char *pattern, struct field_filter **ret_filter)
 	return r;
 }
 
+static int say_replay(const struct options *options, int error, const char *why)
+{
+	if (error == -ENOTSUP)
+		message_error("cannot replay \"%s\": it is no regular file", options->replay);
+	else if (error != -EINTR)
+		message_error("cannot replay \"%s\": %s", options->replay,
+			      why ? why : strerror(-error));
+	/* Not -ENOENT, which would be that of KVM. */
+	return error == -ENOENT ? -ESRCH : error;
+}
+
+/* Opens the recording; what is damaged in it is said at once. */
+static int open_replay(struct session *session, const struct options *options)
+{
+	cleanup_free char *why = NULL;
+	int r = replay_open(options->replay, &session->replay, &why);
+
+	if (r < 0)
+		return say_replay(options, r, why);
+	session->sources[session->source_count++] = session->replay;
+	if (replay_damage(session->replay))
+		message_error("\"%s\" is %s", options->replay, replay_damage(session->replay));
+	return 0;
+}
+
+/* Selects what the options want of the recording. */
+static int select_replay(struct session *session)
+{
+	struct source_error error;
+	int r = source_select(session->replay, &session->selection, &error);
+
+	if (r < 0)
+		say(true, diagnose_source(&session->root, SOURCE_REPLAY, &error));
+	return r;
+}
+
 int session_open(struct session *session, const struct options *options)
 {
 	bool lists = options->mode == MODE_LIST_FIELDS;
@@ -258,7 +322,10 @@ int session_open(struct session *session, const struct options *options)
 			      options->sysroot ? options->sysroot : "/", strerror(-r));
 		return r;
 	}
-	r = find_guest(session, options);
+	if (options->replay)
+		r = open_replay(session, options);
+	if (r == 0)
+		r = find_guest(session, options);
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
 	session->selection.filter = session->filter;
@@ -267,10 +334,15 @@ int session_open(struct session *session, const struct options *options)
 	session->selection.each_guest = options->mode != MODE_SCREEN;
 	session->selection.by = options->by;
 	/* Where the format has a place for distributions. */
-	session->selection.latency = options->format >= FORMAT_JSON || options->exits;
+	session->selection.latency = options->format >= FORMAT_JSON || options->exits ||
+				     options->mode == MODE_RECORD;
 	session->selection.exits_only = options->exits;
+	/* Sums over the rows of a recording are to be those that were counted. */
+	session->selection.last_words = options->mode == MODE_RECORD;
 	/* The columns of CSV cannot change; rows can. */
 	session->selection.fixed_rows = options->format == FORMAT_CSV && options->by == BY_FIELD;
+	if (session->replay)
+		return select_replay(session);
 	return options->sources ? open_insisted(session, options) : open_best(session, options);
 }
 
@@ -302,7 +374,7 @@ static void tell_new_trouble(struct session *session, size_t index)
 	session->lost[index] = health.lost;
 }
 
-int session_sample(struct session *session)
+int session_read(struct session *session)
 {
 	size_t i;
 
@@ -316,9 +388,33 @@ int session_sample(struct session *session)
 			return r;
 		tell_new_trouble(session, i);
 	}
-	session->sample.time_ns = clock_now_ns();
+	if (session->replay) {
+		session->sample.time_ns = replay_moment(session->replay)->monotonic_ns;
+		session->time = replay_moment(session->replay)->time;
+	} else {
+		session->sample.time_ns = clock_now_ns();
+		clock_gettime(CLOCK_REALTIME, &session->time);
+	}
 	sample_sort(&session->sample);
-	return rates_update(&session->rates, &session->sample);
+	return 0;
+}
+
+int session_sample(struct session *session)
+{
+	int r = session_read(session);
+
+	return r < 0 ? r : rates_update(&session->rates, &session->sample);
+}
+
+int session_seek(struct session *session, uint64_t sample)
+{
+	int r = 0;
+
+	rates_restart(&session->rates);
+	replay_seek(session->replay, sample ? sample - 1 : 0);
+	if (sample)
+		r = session_sample(session);
+	return r < 0 ? r : session_sample(session);
 }
 
 void session_reset(struct session *session)
@@ -438,7 +534,84 @@ int session_select_fields(struct session *session, const char *pattern, char **r
 	return 0;
 }
 
+static int copy_guests(struct guests *to, const struct guests *from)
+{
+	struct guests copy = {.list = calloc(from->count + 1, sizeof(*copy.list))};
+	size_t i;
+
+	for (i = 0; copy.list && i < from->count; i++) {
+		struct guest *guest = &copy.list[copy.count++];
+
+		*guest = (struct guest){.pid = from->list[i].pid,
+					.name = strdup(from->list[i].name),
+					.raw_name = strdup(from->list[i].raw_name)};
+		if (!guest->name || !guest->raw_name)
+			break;
+	}
+	if (!copy.list || i < from->count) {
+		guests_done(&copy);
+		return -ENOMEM;
+	}
+	guests_done(to);
+	*to = copy;
+	return 0;
+}
+
+int session_check_pid(const struct session *session, pid_t pid, pid_t *ret_process)
+{
+	if (!session->replay)
+		return guests_check_pid(&session->root, pid, ret_process);
+	if (ret_process)
+		*ret_process = pid;
+	return guests_find_pid(replay_all_guests(session->replay), pid) ? 0 : -ESRCH;
+}
+
+bool session_guest_ended(const struct session *session, pid_t pid)
+{
+	char path[32];
+
+	if (session->replay)
+		return !guests_find_pid(replay_guests(session->replay), pid);
+	snprintf(path, sizeof(path), "proc/%d", (int)pid);
+	return !host_exists(&session->root, path);
+}
+
+bool session_host_name(const struct session *session, char *buf, size_t size)
+{
+	const char *host = session->replay ? replay_head(session->replay)->host : NULL;
+
+	if (host)
+		snprintf(buf, size, "%s", host);
+	if (session->replay)
+		return host;
+	return host_read_line(&session->root, "proc/sys/kernel/hostname", buf, size) > 0;
+}
+
+size_t session_list_sources(const struct session *session, struct session_source *ret_sources)
+{
+	size_t i, count = session->source_count;
+
+	if (session->replay)
+		count = replay_head(session->replay)->source_count;
+	for (i = 0; i < count && i < SESSION_SOURCES_MAX; i++) {
+		if (session->replay)
+			ret_sources[i] = (struct session_source){
+				replay_head(session->replay)->sources[i],
+				replay_moment(session->replay)->unreadable[i]};
+		else
+			ret_sources[i] =
+				(struct session_source){source_name(session->sources[i]->ops->kind),
+							session->unreadable[i]};
+	}
+	return i;
+}
+
 int session_update_guests(struct session *session)
 {
+	/* Before the first sample nobody runs yet, but may be asked for by name. */
+	if (session->replay)
+		return copy_guests(&session->guests, replay_next(session->replay)
+							     ? replay_guests(session->replay)
+							     : replay_all_guests(session->replay));
 	return guests_update(&session->root, &session->guests);
 }

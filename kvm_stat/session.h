@@ -2,6 +2,8 @@
 /* What one run of kvm_stat watches: its sources, selection, guests and rates. */
 #pragma once
 
+#include <time.h>
+
 #include "kvm_stat/guests.h"
 #include "kvm_stat/options.h"
 #include "kvm_stat/rates.h"
@@ -13,13 +15,15 @@ struct session {
 	struct host_root root;
 	struct source *sources[SESSION_SOURCES_MAX];
 	size_t source_count;
+	struct source *replay; /* the one source, when that is a recording; else NULL */
 	size_t unreadable[SESSION_SOURCES_MAX]; /* fields, as was said last */
 	uint64_t lost[SESSION_SOURCES_MAX];     /* events, likewise */
 	struct field_filter *filter;            /* owned; NULL: no filter */
 	char *only;                             /* owned; as selection.only */
 	struct selection selection;             /* filter and only point to the two above */
 	struct guests guests;                   /* as of the last session_update_guests() */
-	int failure; /* -errno: a selection failed and the one before too */
+	int failure;          /* -errno: a selection failed and the one before too */
+	struct timespec time; /* CLOCK_REALTIME, of the sample; of a recording, when it was taken */
 	struct sample sample;
 	struct rates rates;
 };
@@ -36,9 +40,12 @@ int session_open(struct session *session, const struct options *options) must_ch
 void session_close(struct session *session);
 
 /*
- * Takes a sample of all sources and works out session->rates. Returns 0, or -errno when a source
- * has failed as a whole.
+ * Takes a sample of all sources into session->sample, sorted. Returns 0, or -errno when a source
+ * has failed as a whole; -ENODATA at the end of a recording.
  */
+int session_read(struct session *session) must_check;
+
+/* As session_read(), and works out session->rates. */
 int session_sample(struct session *session) must_check;
 
 /* Starts all totals from 0; the next sample is the first one after that. */
@@ -64,5 +71,27 @@ int session_select_fields(struct session *session, const char *pattern, char **r
 /* Whether fields were selected and not one of them can be read. */
 bool session_is_unreadable(const struct session *session);
 
-/* Looks for guests anew. Returns 0 or -errno. */
+/* Looks for guests anew: in a recording, those at the time of its sample. Returns 0 or -errno. */
 int session_update_guests(struct session *session) must_check;
+
+/* As guests_check_pid(); in a recording every guest that was ever there exists. */
+int session_check_pid(const struct session *session, pid_t pid, pid_t *ret_process) must_check;
+
+/* Whether the guest of process `pid` has ended. */
+bool session_guest_ended(const struct session *session, pid_t pid);
+
+/* The name of the host into `buf`. Returns whether it is known. */
+bool session_host_name(const struct session *session, char *buf, size_t size);
+
+/* Where the numbers come from. Returns how many there are, SESSION_SOURCES_MAX at most. */
+struct session_source {
+	const char *name;
+	size_t unreadable; /* fields that were selected */
+};
+size_t session_list_sources(const struct session *session, struct session_source *ret_sources);
+
+/*
+ * Of a recording: makes `sample`, which is there, the one that session->rates are of, with its rates
+ * where there is one before. Returns 0 or -errno.
+ */
+int session_seek(struct session *session, uint64_t sample) must_check;

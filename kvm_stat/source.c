@@ -10,6 +10,18 @@ const char *source_name(enum source_kind kind)
 		return "tracepoints";
 	case SOURCE_STATS:
 		return "stats";
+	case SOURCE_REPLAY:
+		return "recording";
 	}
 	return "unknown";
+}
+
+unsigned int selection_parts(const struct selection *selection, const char *name,
+			     const char *parent)
+{
+	if (!selection_wants(selection, name))
+		return 0;
+	if (selection->only || !parent)
+		return SELECTED_ROW;
+	return SELECTED_PARENT | (selection->children ? SELECTED_ROW : 0);
 }

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <string.h>
+
 #include "host/root.h"
 #include "kvm_stat/field_filter.h"
 #include "kvm_stat/sample.h"
@@ -14,6 +16,7 @@ enum source_kind {
 	SOURCE_DEBUGFS = 1 << 0,
 	SOURCE_TRACEPOINTS = 1 << 1,
 	SOURCE_STATS = 1 << 2,
+	SOURCE_REPLAY = 1 << 3, /* a recording: nobody asks for it by that name */
 };
 
 /* What shall be counted. */
@@ -30,6 +33,7 @@ struct selection {
 	const char *only; /* not NULL: only the field of exactly this name, reasons included */
 	bool latency;     /* also how long exits take, where the source can tell */
 	bool exits_only;  /* only exits of guests, by reason */
+	bool last_words;  /* via BPF: who has ended has rows once more, with its last numbers */
 	bool fixed_rows;  /* reasons without a name count as "(other)" instead of by number */
 	/*
 	 * debugfs: read each guest's own files, so that the end of a guest costs only that guest's
@@ -66,6 +70,20 @@ struct source_health {
 
 /* Those of 10 000 vCPUs with 25 reasons each. */
 #define SOURCE_BPF_ROWS (256U * 1024)
+
+/* Whether fields of this name are asked for, whatever stands above or below them. */
+static inline bool selection_wants(const struct selection *selection, const char *name)
+{
+	return selection->only ? strcmp(selection->only, name) == 0
+			       : field_filter_match(selection->filter, name);
+}
+
+/* What a field brings along; bits. */
+enum selection_part { SELECTED_ROW = 1 << 0, SELECTED_PARENT = 1 << 1 };
+
+/* As selection_wants(), of a field with this parent (or NULL): a set of enum selection_part. */
+unsigned int selection_parts(const struct selection *selection, const char *name,
+			     const char *parent);
 
 struct source;
 
@@ -127,7 +145,8 @@ static inline int source_select(struct source *source, const struct selection *s
 
 /*
  * Appends the current totals to `sample`. Guests, threads and CPUs that came are followed. Returns
- * 0, or -errno when the source as a whole has failed (-ENOENT, -ENODEV: kvm was unloaded).
+ * 0, or -errno when the source as a whole has failed (-ENOENT, -ENODEV: kvm was unloaded; -ENODATA:
+ * the recording is at its end).
  */
 static inline int source_read(struct source *source, struct sample *sample)
 {

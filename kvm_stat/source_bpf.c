@@ -226,12 +226,6 @@ static void drop_name(struct bpf_source *bpf)
 	free_name(name);
 }
 
-static bool wants(const struct bpf_source *bpf, const char *name)
-{
-	return bpf->only ? strcmp(bpf->only, name) == 0
-			 : field_filter_match(bpf->selection.filter, name);
-}
-
 /*
  * The name "event(reason)", if it is selected; `full` where there are too many names already.
  * Returns its index, -1 or -ENOMEM.
@@ -250,7 +244,7 @@ static ssize_t add_reason_name(struct bpf_source *bpf, const char *event, const 
 	found = tfind(&key, &bpf->reason_names, compare_names);
 	if (found)
 		return (ssize_t)(*found)->index;
-	if (!wants(bpf, text))
+	if (!selection_wants(&bpf->selection, text))
 		return -1;
 	return bpf->name_count >= NAMES_MAX ? full : add_name(bpf, take_ptr(text), event);
 }
@@ -367,7 +361,7 @@ static int select_reasons(struct bpf_source *bpf, struct counted *counted, bool 
 static int select_event(struct bpf_source *bpf, struct tracepoint_event *event,
 			struct counted *counted)
 {
-	bool wanted = wants(bpf, event->name);
+	bool wanted = selection_wants(&bpf->selection, event->name);
 	bool split = splits(&bpf->selection, event);
 	int any = 0;
 
@@ -635,6 +629,8 @@ static void check_process(const struct bpf_source *bpf, struct owner *owner)
 		return;
 	owner->is_guest = owner->alive && runs_vm(bpf, owner->tgid);
 	owner->alive &= owner->is_guest || !was_guest;
+	/* Until it is forgotten. */
+	owner->is_guest |= was_guest && bpf->selection.last_words;
 }
 
 /*
@@ -1054,12 +1050,16 @@ static int bpf_read(struct source *source, struct sample *sample)
 
 	if (!bpf->counter)
 		return 0;
+	/* Those that had their last rows with the read before. */
+	if (bpf->selection.last_words)
+		bury_dead(bpf);
 	r = read_counter(bpf);
 	if (r < 0)
 		return r;
 	loss = bpf_counter_loss(bpf->counter);
 	bpf->lost = loss.dropped + loss.untimed + loss.missed;
-	bury_dead(bpf);
+	if (!bpf->selection.last_words)
+		bury_dead(bpf);
 	if (bpf->selection.by == BY_FIELD)
 		return add_fields(bpf, sample);
 	r = add_idle_guests(bpf);

@@ -173,19 +173,11 @@ static void select_fields(struct debugfs_source *debugfs, const struct selection
 		debugfs->fields[i].selected = false;
 	for (i = 0; i < debugfs->field_count; i++) {
 		struct stat_field *field = &debugfs->fields[i];
+		unsigned int parts = selection_parts(selection, field->name, field->parent);
 
-		if (selection->only) {
-			field->selected = strcmp(field->name, selection->only) == 0;
-			continue;
-		}
-		if (!field_filter_match(selection->filter, field->name))
-			continue;
-		if (!field->parent) {
-			field->selected = true;
-			continue;
-		}
-		field->selected = selection->children;
-		find_field(debugfs, field->parent)->selected = true;
+		field->selected |= (parts & SELECTED_ROW) != 0;
+		if (parts & SELECTED_PARENT)
+			find_field(debugfs, field->parent)->selected = true;
 	}
 }
 

@@ -389,13 +389,6 @@ static int stats_select(struct source *source, const struct selection *selection
 	return r < 0 ? r : 0;
 }
 
-static bool is_selected(const struct stats_source *stats, const char *name)
-{
-	if (stats->only)
-		return strcmp(stats->only, name) == 0;
-	return field_filter_match(stats->selection.filter, name);
-}
-
 /* Appends the rows of a tally; `row` says whose it is. */
 static int add_rows(const struct stats_source *stats, const struct stats_tally *tally,
 		    struct sample_row row, struct sample *sample)
@@ -407,7 +400,7 @@ static int add_rows(const struct stats_source *stats, const struct stats_tally *
 		const uint64_t *values = &tally->values[field->first];
 		int r;
 
-		if (!is_selected(stats, field->name))
+		if (!selection_wants(&stats->selection, field->name))
 			continue;
 		row.name = field->name;
 		row.kind = field->kind;

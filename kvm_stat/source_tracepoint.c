@@ -89,12 +89,6 @@ static char *child_name(const char *parent, const char *reason)
 	return asprintf(&name, "%s(%s)", parent, reason) < 0 ? NULL : name;
 }
 
-static bool wants(const struct selection *selection, const char *name)
-{
-	return selection->only ? strcmp(selection->only, name) == 0
-			       : field_filter_match(selection->filter, name);
-}
-
 /* Adds a counter with its row when the selection wants it. Returns the row, -1 or -ENOMEM. */
 static ssize_t add_child(struct tracepoint_source *tp, const struct selection *selection,
 			 const struct tracepoint_event *event, const char *reason,
@@ -105,7 +99,7 @@ static ssize_t add_child(struct tracepoint_source *tp, const struct selection *s
 
 	if (!name)
 		return -ENOMEM;
-	if (!wants(selection, name))
+	if (!selection_wants(selection, name))
 		return -1;
 	index = perf_set_add(&tp->set, counter);
 	return index < 0 ? index : add_row(tp, take_ptr(name), event->name, index);
@@ -171,7 +165,7 @@ static bool wants_a_reason(const struct tracepoint_event *event, const struct se
 		cleanup_free char *name =
 			child_name(event->name, is_rest ? OTHER : event->reasons->list[i].name);
 
-		if (name && wants(selection, name))
+		if (name && selection_wants(selection, name))
 			return true;
 	}
 	return false;
@@ -180,7 +174,7 @@ static bool wants_a_reason(const struct tracepoint_event *event, const struct se
 static int select_event(struct tracepoint_source *tp, struct tracepoint_event *event,
 			const struct selection *selection)
 {
-	bool wanted = wants(selection, event->name);
+	bool wanted = selection_wants(selection, event->name);
 	bool split = splits(selection, event);
 	ssize_t counter;
 	uint64_t id;

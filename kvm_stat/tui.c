@@ -2,6 +2,7 @@
 #include "kvm_stat/tui.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 
 #include "host/kvm_uevent.h"
 #include "host/message.h"
+#include "kvm_stat/replay.h"
 #include "kvm_stat/screen.h"
 #include "kvm_stat/signals.h"
 #include "kvm_stat/tui_state.h"
@@ -61,7 +63,7 @@ static void take_keys(struct loop *loop)
 	while (!tui->quit && (key = screen_read_key()) != SCREEN_KEY_NONE)
 		refresh |= tui_take_key(tui, key);
 	/* Once, however many keys a hurried user pressed. */
-	if (refresh && !tui->quit)
+	if (refresh && !tui->quit && !tui->session->replay)
 		tui_refresh(tui);
 }
 
@@ -103,6 +105,23 @@ static const char *notice(struct loop *loop)
 	return NULL;
 }
 
+/* Where the recording is: its time, the sample, and whether it goes on. */
+static void set_position(struct tui *tui)
+{
+	const struct session *session = tui->session;
+	uint64_t count = replay_count(session->replay), next = replay_next(session->replay);
+	char clock[16] = "";
+	struct tm local;
+
+	if (next && localtime_r(&session->time.tv_sec, &local))
+		strftime(clock, sizeof(clock), "%H:%M:%S ", &local);
+	snprintf(tui->model.position, sizeof(tui->model.position), "%s%" PRIu64 "/%" PRIu64 "%s",
+		 clock, next, count,
+		 tui_at_end(tui) ? " end"
+		 : tui->paused   ? " paused"
+				 : "");
+}
+
 static void prepare_model(struct loop *loop, int height)
 {
 	const struct session *session = loop->tui.session;
@@ -121,6 +140,8 @@ static void prepare_model(struct loop *loop, int height)
 	model->history = &loop->tui.history;
 	model->unreadable = session_is_unreadable(session);
 	model->utf8 = screen_utf8();
+	if (session->replay)
+		set_position(&loop->tui);
 	model->first = view_first_row(model, height);
 }
 
@@ -145,7 +166,7 @@ static void draw(struct loop *loop)
 		view_detail_layout(&tui->model, width, height, &loop->spans);
 		break;
 	case TUI_HELP:
-		count = tui_help_lines(help, array_size(help));
+		count = tui_help_lines(tui, help, array_size(help));
 		prompt_help_layout(help, count, width, height, &loop->spans);
 		break;
 	case TUI_PROMPT:
@@ -227,6 +248,10 @@ int tui_run(struct session *session, const struct options *options)
 	struct tui *tui = &loop.tui;
 	int r;
 
+	/* A recording goes on as fast as it was made, unless the user wants it otherwise. */
+	if (session->replay && !options->delay_given &&
+	    !options_delay_error(replay_head(session->replay)->interval))
+		tui->delay = replay_head(session->replay)->interval;
 	loop.signals = signals_open(handled_signals, array_size(handled_signals));
 	r = loop.signals < 0 ? loop.signals : 0;
 
@@ -235,7 +260,7 @@ int tui_run(struct session *session, const struct options *options)
 		r = screen_open();
 	if (r == 0) {
 		/* The events of this host tell nothing about another root's guests. */
-		if (session->root.real && kvm_uevent_open(&loop.monitor) < 0)
+		if (session->root.real && !session->replay && kvm_uevent_open(&loop.monitor) < 0)
 			loop.monitor = NULL;
 		tui_start(tui);
 		while (!tui->quit) {

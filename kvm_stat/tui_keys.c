@@ -225,6 +225,52 @@ static void key_end(struct tui *tui)
 		tui_select_row(tui, tui->rows.count - 1);
 }
 
+/* In a recording */
+
+#define LEAP 10 /* samples */
+
+static void key_pause(struct tui *tui)
+{
+	tui->paused = !tui->paused;
+	tui_refresh_soon(tui);
+}
+
+static void step(struct tui *tui, int64_t samples)
+{
+	tui->paused = true;
+	tui_step(tui, samples);
+}
+
+static void key_next(struct tui *tui)
+{
+	step(tui, 1);
+}
+
+static void key_back(struct tui *tui)
+{
+	step(tui, -1);
+}
+
+static void key_leap_on(struct tui *tui)
+{
+	step(tui, LEAP);
+}
+
+static void key_leap_back(struct tui *tui)
+{
+	step(tui, -LEAP);
+}
+
+static void key_first_sample(struct tui *tui)
+{
+	step(tui, -INT64_MAX);
+}
+
+static void key_last_sample(struct tui *tui)
+{
+	step(tui, INT64_MAX);
+}
+
 static void key_unselect(struct tui *tui)
 {
 	tui_select_row(tui, VIEW_NO_ROW);
@@ -263,27 +309,61 @@ static const struct key_binding {
 	 "the row's page; of guests: their vCPUs; of vCPUs: their exits"},
 	{SCREEN_KEY_BACKSPACE, key_up_from, "Backspace", "go back from there"},
 	{SCREEN_KEY_ESCAPE, key_unselect, "Esc", "select no row"},
-	{0, NULL, "other keys", "refresh at once"},
 };
 
-static const struct key_binding *binding_of(uint32_t key)
+/* Only in a recording; elsewhere these are keys like any other, which refresh. */
+static const struct key_binding replay_bindings[] = {
+	{' ', key_pause, "Space", "stop the recording, and let it go on"},
+	{'.', key_next, "., Right", "the next sample"},
+	{SCREEN_KEY_RIGHT, key_next, NULL, NULL},
+	{',', key_back, "\",\", Left", "the sample before"},
+	{SCREEN_KEY_LEFT, key_back, NULL, NULL},
+	{']', key_leap_on, "], [", TEXT(LEAP) " samples on or back"},
+	{'[', key_leap_back, NULL, NULL},
+	{'<', key_first_sample, "<, >", "the first or the last sample"},
+	{'>', key_last_sample, NULL, NULL},
+};
+
+static const struct key_binding *find_binding(const struct key_binding *list, size_t count,
+					      uint32_t key)
 {
 	size_t i;
 
-	for (i = 0; i < array_size(bindings); i++)
-		if (bindings[i].act && bindings[i].key == key)
-			return &bindings[i];
+	for (i = 0; i < count; i++)
+		if (list[i].key == key)
+			return &list[i];
 	return NULL;
 }
 
-size_t tui_help_lines(struct prompt_help *ret_lines, size_t room)
+static const struct key_binding *binding_of(const struct tui *tui, uint32_t key)
 {
-	size_t i, count = 0;
+	const struct key_binding *found = find_binding(bindings, array_size(bindings), key);
 
-	for (i = 0; i < array_size(bindings) && count < room; i++)
-		if (bindings[i].help)
-			ret_lines[count++] = (struct prompt_help){bindings[i].label,
-								  bindings[i].help};
+	if (!found && tui->session->replay)
+		found = find_binding(replay_bindings, array_size(replay_bindings), key);
+	return found;
+}
+
+static size_t add_help(const struct key_binding *list, size_t listed, struct prompt_help *lines,
+		       size_t count, size_t room)
+{
+	size_t i;
+
+	for (i = 0; i < listed && count < room; i++)
+		if (list[i].help)
+			lines[count++] = (struct prompt_help){list[i].label, list[i].help};
+	return count;
+}
+
+size_t tui_help_lines(const struct tui *tui, struct prompt_help *ret_lines, size_t room)
+{
+	size_t count = add_help(bindings, array_size(bindings), ret_lines, 0, room);
+
+	if (tui->session->replay)
+		return add_help(replay_bindings, array_size(replay_bindings), ret_lines, count,
+				room);
+	if (count < room)
+		ret_lines[count++] = (struct prompt_help){"other keys", "refresh at once"};
 	return count;
 }
 
@@ -309,7 +389,7 @@ static bool parse_guest(struct tui *tui, const char *text, pid_t *ret_pid)
 
 	if (text[strspn(text, "0123456789")] == '\0') {
 		if (number_parse_u64(text, 1, INT_MAX, &number) == 0)
-			r = guests_check_pid(&tui->session->root, (pid_t)number, &process);
+			r = session_check_pid(tui->session, (pid_t)number, &process);
 		else
 			r = -ESRCH;
 		if (r == -EINVAL)
@@ -389,7 +469,7 @@ static void detail_take_key(struct tui *tui, uint32_t key, const struct key_bind
 
 bool tui_take_key(struct tui *tui, uint32_t key)
 {
-	const struct key_binding *binding = binding_of(key);
+	const struct key_binding *binding = binding_of(tui, key);
 
 	if (tui->page == TUI_PROMPT)
 		prompt_take_key(tui, key);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kvm_stat/replay.h"
 #include "kvm_stat/signals.h"
 
 #define DELAY_FIRST 0.25 /* seconds until the first rates after a start or a change */
@@ -99,10 +100,10 @@ static void count_refresh(struct tui *tui)
 		tui->quit = true;
 }
 
-static void sample(struct tui *tui)
+/* Takes over rates that are new, or what kept them away: `r`. */
+static void take_rates(struct tui *tui, int r)
 {
 	const struct rates *rates = &tui->session->rates;
-	int r = session_sample(tui->session);
 
 	if (r < 0) {
 		fail(tui, r);
@@ -118,6 +119,56 @@ static void sample(struct tui *tui)
 		count_refresh(tui);
 }
 
+static void sample(struct tui *tui)
+{
+	take_rates(tui, session_sample(tui->session));
+}
+
+/* The number of the recorded sample that is shown. */
+static uint64_t shown(const struct tui *tui)
+{
+	uint64_t next = replay_next(tui->session->replay);
+
+	return next ? next - 1 : 0;
+}
+
+bool tui_at_end(const struct tui *tui)
+{
+	return shown(tui) + 1 >= replay_count(tui->session->replay);
+}
+
+/* Shows a recorded sample, with the rates against the one before it; `follows`: that is shown. */
+static void show(struct tui *tui, uint64_t number, bool follows)
+{
+	if (!follows)
+		tui_update_rows(tui);
+	/* A recording without samples is a screen without rows. */
+	if (!replay_count(tui->session->replay))
+		return;
+	take_rates(tui,
+		   follows ? session_sample(tui->session) : session_seek(tui->session, number));
+	tui_update_guests(tui);
+	tui->model.dead = tui->session->selection.pid &&
+			  session_guest_ended(tui->session, tui->session->selection.pid);
+}
+
+void tui_step(struct tui *tui, int64_t step)
+{
+	uint64_t last = replay_count(tui->session->replay), from = shown(tui), to;
+
+	last -= last > 0;
+	if (step < 0)
+		to = from > (uint64_t)-step ? from - (uint64_t)-step : 0;
+	else
+		to = (uint64_t)step < last - from ? from + (uint64_t)step : last;
+	/* Past rates are kept only while they follow each other. */
+	if (to != from && to != from + 1)
+		history_clear(&tui->history);
+	if (to != from)
+		show(tui, to, to == from + 1);
+	refresh_after(tui, tui->delay);
+}
+
 void tui_refresh_soon(struct tui *tui)
 {
 	refresh_after(tui, DELAY_FIRST);
@@ -127,6 +178,11 @@ void tui_restart(struct tui *tui, int result)
 {
 	(void)result;
 	history_clear(&tui->history);
+	if (tui->session->replay) {
+		show(tui, shown(tui), false);
+		refresh_after(tui, tui->delay);
+		return;
+	}
 	tui_update_rows(tui);
 	sample(tui);
 	tui_refresh_soon(tui);
@@ -181,13 +237,11 @@ int tui_select_kind(struct tui *tui, enum view_kind kind, const char *only, pid_
 void tui_check_guest(struct tui *tui)
 {
 	struct session *session = tui->session;
-	char path[32];
 	pid_t pid;
 
 	if (!session->selection.pid)
 		return;
-	snprintf(path, sizeof(path), "proc/%d", (int)session->selection.pid);
-	tui->model.dead = !host_exists(&session->root, path);
+	tui->model.dead = session_guest_ended(session, session->selection.pid);
 	if (!tui->model.dead)
 		return;
 	tui_update_guests(tui);
@@ -201,6 +255,14 @@ void tui_refresh(struct tui *tui)
 {
 	pid_t pid = tui->session->selection.pid;
 
+	/* Keys go on; at the end and in a pause nothing else does. */
+	if (tui->session->replay) {
+		if (tui->paused || tui_at_end(tui))
+			refresh_after(tui, 3600);
+		else
+			tui_step(tui, 1);
+		return;
+	}
 	refresh_after(tui, tui->delay);
 	tui_check_guest(tui);
 	/* Of a guest that is gone, the last numbers stay; one that came back was sampled. */

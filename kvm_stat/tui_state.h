@@ -20,6 +20,7 @@ struct tui {
 	struct session *session;
 	uint64_t refreshes_left; /* 0: without end */
 	double delay;            /* seconds between refreshes */
+	bool paused;             /* of a recording: time stands still */
 	uint64_t next_refresh;   /* CLOCK_MONOTONIC, nanoseconds */
 	enum tui_page page;
 	struct prompt prompt;
@@ -54,6 +55,15 @@ void tui_refresh_soon(struct tui *tui);
 /* Takes a sample, unless the selected guest is gone, and waits the whole delay again. */
 void tui_refresh(struct tui *tui);
 
+/* Of a recording: whether its last sample is shown. */
+bool tui_at_end(const struct tui *tui);
+
+/*
+ * Of a recording: shows the sample that is `step` samples from the one that is shown, as far as there
+ * are so many.
+ */
+void tui_step(struct tui *tui, int64_t step);
+
 /* Looks for guests anew, and whether the selected one is among them. */
 void tui_update_guests(struct tui *tui);
 void tui_check_guest(struct tui *tui);
@@ -77,4 +87,4 @@ void tui_update_rows(struct tui *tui);
 bool tui_take_key(struct tui *tui, uint32_t key) must_check;
 
 /* The lines of the help page. Returns how many there are, `room` at most. */
-size_t tui_help_lines(struct prompt_help *ret_lines, size_t room);
+size_t tui_help_lines(const struct tui *tui, struct prompt_help *ret_lines, size_t room);

@@ -456,7 +456,13 @@ static void put_headline(struct view_spans *spans, int row, const struct view_mo
 					   GUEST_NAME_MAX);
 	cleanup_free char *text = NULL, *thread = NULL;
 	int limit = spans->width, r = 0;
+	int position = spans->width - (int)strlen(model->position);
 
+	/* What has no room beside it gives way; on the narrowest screens it does so itself. */
+	if (*model->position && position > 0) {
+		put_text(spans, row, position, spans->width, VIEW_HEADLINE, model->position);
+		limit = position - 1;
+	}
 	if (model->tid)
 		r = asprintf(&thread, ", thread %d", (int)model->tid);
 	if (r < 0)
@@ -476,11 +482,13 @@ static void put_headline(struct view_spans *spans, int row, const struct view_mo
 	if (model->dead) {
 		int marker = (int)strlen(DEAD_MARKER);
 
+		int end = limit;
+
 		limit = text_width(text);
 		limit = limit < DEAD_COL_MAX ? limit : DEAD_COL_MAX;
-		if (limit + marker > spans->width)
-			limit = spans->width > marker ? spans->width - marker : 0;
-		put_text(spans, row, limit, spans->width, VIEW_DEAD, DEAD_MARKER);
+		if (limit + marker > end)
+			limit = end > marker ? end - marker : 0;
+		put_text(spans, row, limit, end, VIEW_DEAD, DEAD_MARKER);
 	}
 	put_text(spans, row, 0, limit, VIEW_HEADLINE, text);
 }

@@ -89,9 +89,10 @@ struct view_model {
 	bool unreadable;        /* none of the selected fields can be read */
 	const char *notice;     /* clean; hides the other texts of its line */
 	enum view_sort sort;
-	bool utf8;       /* the terminal shows more than ASCII */
-	size_t first;    /* row at the top, see view_first_row() */
-	size_t selected; /* row, or VIEW_NO_ROW */
+	char position[64]; /* in a recording, clean; "": there is none */
+	bool utf8;         /* the terminal shows more than ASCII */
+	size_t first;      /* row at the top, see view_first_row() */
+	size_t selected;   /* row, or VIEW_NO_ROW */
 };
 
 /*

@@ -15,7 +15,7 @@ _kvm_stat() {
 	fi
 
 	case $prev in
-	-L | --log-to-file | -o | --output)
+	-L | --log-to-file | -o | --output | --record | --replay)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
@@ -58,7 +58,7 @@ _kvm_stat() {
 			-1 --once --batch -c --csv -d --debugfs -f --fields -g --guest -h --help
 			-i --debugfs-include-past -l --log -L --log-to-file -o --output -p --pid
 			-s --set-delay -t --tracepoints -z --skip-zero-records --by --count --exits
-			--explain --format --limit --source --sysroot --via --version
+			--explain --format --limit --record --replay --source --sysroot --via --version
 			' -- "$cur")
 	fi
 }

@@ -23,6 +23,8 @@ complete -c kvm_stat -l exits -d 'Show how long exits take'
 complete -c kvm_stat -l explain -x -a '(kvm_stat --explain help 2>/dev/null)' -d 'Say what a row means'
 complete -c kvm_stat -l format -x -a 'text csv json openmetrics prometheus' -d 'What to write'
 complete -c kvm_stat -l limit -x -d 'At most so many series of metrics'
+complete -c kvm_stat -l record -r -F -d 'Record all guests into a new file'
+complete -c kvm_stat -l replay -r -F -d 'Show a recording'
 complete -c kvm_stat -l source -x -a 'debugfs stats tracepoints debugfs,tracepoints stats,tracepoints' -d 'Use exactly these sources'
 complete -c kvm_stat -l sysroot -x -a '(__fish_complete_directories)' -d "Read another machine's copy"
 complete -c kvm_stat -l via -x -a 'bpf perf' -d 'Count tracepoints only via this'

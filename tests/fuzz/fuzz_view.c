@@ -147,6 +147,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	model.only = flags & 32 ? names[3] : NULL;
 	model.kind = (enum view_kind)(fuzz_byte(&supply) % 4);
 	model.notice = flags & 64 ? notice : NULL;
+	if (flags & 2)
+		memcpy(model.position, "12:00:05 17/600 paused", 23);
 	take_sample(&supply, names, &rates, &sample, 1000000000);
 	take_sample(&supply, names, &rates, &sample, 1000000000 + fuzz_number(&supply, 4));
 	promise(history_update(&history, &rates) == 0);

@@ -69,6 +69,7 @@ expect kvm_stat --source '=' '=>' debugfs stats tracepoints debugfs,tracepoints 
 expect kvm_stat --source '=' t '=>' tracepoints
 expect kvm_stat -L _kvm_ '=>' _kvm_stat
 expect kvm_stat -o _kvm_ '=>' _kvm_stat
+expect kvm_stat --replay '=' _kvm_ '=>' _kvm_stat
 expect kvm_stat --by '=' v '=>' vcpu
 expect kvm_stat -1 --format '=' o '=>' openmetrics
 expect kvm_stat -p '' '=>' ''

@@ -166,6 +166,33 @@ static void test_one_row_without_total(void **state)
 	fixture_done(&f);
 }
 
+/* Where a recording is: at the right end of the first line, whatever else that has. */
+static void test_position(void **state)
+{
+	struct fixture f = fixture_new(NULL, 0);
+	int width;
+
+	(void)state;
+	fixture_set(&f, NULL, 0, VIEW_SORT_RATE, false);
+	strcpy(f.model.position, "12:00:05 17/600 paused");
+	assert_screen(&f, 50, 2,
+		      "kvm statistics - summary    12:00:05 17/600 paused\n"
+		      " No matching events reported yet\n");
+	assert_screen(&f, 40, 2,
+		      "kvm statistics -  12:00:05 17/600 paused\n"
+		      " No matching events reported yet\n");
+	f.model.pid = 1;
+	f.model.guest_name = "an-extremely-long-guest-name";
+	f.model.dead = true;
+	for (width = 42; width < 100; width++) {
+		view_layout(&f.model, width, 24, &f.spans);
+		assert_int_equal(role_at(&f.spans, 0, width - 22), VIEW_HEADLINE);
+		assert_int_equal(role_at(&f.spans, 0, width - 42 < 53 ? width - 42 : 53),
+				 VIEW_DEAD);
+	}
+	fixture_done(&f);
+}
+
 static void test_dead_marker(void **state)
 {
 	struct fixture f = fixture_new(NULL, 0);
@@ -563,13 +590,14 @@ static void test_prompt_editing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_screen),      cmocka_unit_test(test_children),
-		cmocka_unit_test(test_messages),    cmocka_unit_test(test_one_row_without_total),
-		cmocka_unit_test(test_dead_marker), cmocka_unit_test(test_guests),
-		cmocka_unit_test(test_vcpus),       cmocka_unit_test(test_exits),
-		cmocka_unit_test(test_detail),      cmocka_unit_test(test_narrow),
-		cmocka_unit_test(test_wide_values), cmocka_unit_test(test_time_units),
-		cmocka_unit_test(test_kinds),       cmocka_unit_test(test_prompt_editing),
+		cmocka_unit_test(test_screen),         cmocka_unit_test(test_children),
+		cmocka_unit_test(test_messages),       cmocka_unit_test(test_one_row_without_total),
+		cmocka_unit_test(test_position),       cmocka_unit_test(test_dead_marker),
+		cmocka_unit_test(test_guests),         cmocka_unit_test(test_vcpus),
+		cmocka_unit_test(test_exits),          cmocka_unit_test(test_detail),
+		cmocka_unit_test(test_narrow),         cmocka_unit_test(test_wide_values),
+		cmocka_unit_test(test_time_units),     cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_prompt_editing),
 	};
 
 	setlocale(LC_ALL, "C.UTF-8");

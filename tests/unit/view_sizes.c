@@ -101,6 +101,7 @@ static void test_any_size(void **state)
 	f.model.pid = 2147483647;
 	f.model.guest_name = list[6].name;
 	f.model.dead = true;
+	strcpy(f.model.position, "12:00:05 17/600 paused");
 	f.model.pattern = "\xff\033\u6f22\u5b57.*";
 	f.model.selected = 7;
 	sweep(&f.model, 1);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A recording as a source: each source_read() takes its next sample, whose time is the recording's. */
+#pragma once
+
+#include "kvm_stat/guests.h"
+#include "kvm_stat/recording.h"
+#include "kvm_stat/source.h"
+
+/*
+ * Opens the recording at `path` and reads it once, to know its samples and names. Damage is no
+ * failure: the samples before it can be read. Returns 0; -EBADMSG with *ret_why (to be freed) for
+ * what is no recording; -ENOTSUP for what is no regular file; -EINTR when a signal that ends the
+ * program came meanwhile; or another -errno.
+ */
+int replay_open(const char *path, struct source **ret_source, char **ret_why) must_check;
+
+/* Where the recording is damaged, in words, or NULL. */
+const char *replay_damage(const struct source *source);
+
+const struct recording_head *replay_head(const struct source *source);
+
+/* How many samples there are, and the number of the one that is read next: from 0 to that. */
+uint64_t replay_count(const struct source *source);
+uint64_t replay_next(const struct source *source);
+
+/* Lets sample `next` be read next. */
+void replay_seek(struct source *source, uint64_t next);
+
+/* Of the sample read last: what it has beside its rows, and the guests. */
+const struct recording_moment *replay_moment(const struct source *source);
+const struct guests *replay_guests(const struct source *source);
+
+/* All guests of the recording. */
+const struct guests *replay_all_guests(const struct source *source);

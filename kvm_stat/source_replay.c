@@ -1,0 +1,555 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A recording read as if its numbers were counted now. It has rows of the finest grain; what is
+ * selected is added up from them. Each sample follows from the recording alone, so that going back
+ * is the same as going on: from the start of the segment that the sample is in.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kvm_stat/recording_reader.h"
+#include "kvm_stat/replay.h"
+
+struct segment {
+	uint64_t sample;
+	off_t offset;
+};
+
+struct replay_source {
+	struct source source;
+	struct recording_reader *reader;
+	char *damage;
+	uint64_t count, next;
+	struct segment *segments;
+	size_t segment_count;
+	struct guests guests; /* all that ever were there */
+	/* All names of the recording. */
+	const struct recorded_name *const *names;
+	size_t name_count;
+	const struct recorded_name **sorted; /* by name */
+	bool *timed;                         /* by index: an exit whose time is known, or a part */
+	bool *selected;                      /* by index */
+	struct selection selection;
+	char *only;
+	/* What had been counted at the reset: rows as they are in the recording. */
+	struct sample base;
+	const struct recorded_name **base_names; /* of its rows */
+	uint64_t base_sample;
+};
+
+static struct replay_source *self(struct source *source)
+{
+	return (struct replay_source *)source;
+}
+
+static const struct replay_source *self_const(const struct source *source)
+{
+	return (const struct replay_source *)source;
+}
+
+/* Opening */
+
+static int add_segment(struct replay_source *replay, uint64_t sample, off_t offset)
+{
+	size_t count = replay->segment_count;
+	struct segment *grown;
+
+	/* Nobody needs them closer, least of all a file that was made to have many. */
+	if (count && sample - replay->segments[count - 1].sample < RECORDING_SEGMENT / 2)
+		return 0;
+	if (count % 256 == 0) {
+		grown = reallocarray(replay->segments, count + 256, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		replay->segments = grown;
+	}
+	replay->segments[replay->segment_count++] = (struct segment){.sample = sample,
+								     .offset = offset};
+	return 0;
+}
+
+static int add_guest(struct guests *guests, const struct guest *guest)
+{
+	struct guest copy = {.pid = guest->pid}, *grown;
+	size_t at = guests->count;
+
+	if (guests_find_pid(guests, guest->pid) || guests->count == RECORDING_GUESTS_MAX)
+		return 0;
+	grown = reallocarray(guests->list, guests->count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	guests->list = grown;
+	copy.name = strdup(guest->name);
+	copy.raw_name = strdup(guest->raw_name);
+	if (!copy.name || !copy.raw_name) {
+		free(copy.name);
+		free(copy.raw_name);
+		return -ENOMEM;
+	}
+	for (; at && grown[at - 1].pid > copy.pid; at--)
+		grown[at] = grown[at - 1];
+	grown[at] = copy;
+	guests->count++;
+	return 0;
+}
+
+static int add_guests(struct guests *all, const struct guests *now)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < now->count && r == 0; i++)
+		r = add_guest(all, &now->list[i]);
+	return r;
+}
+
+/* Whether a signal came that ends the program: they are blocked, and a long file takes a while. */
+static bool is_interrupted(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
+		sigismember(&pending, SIGHUP));
+}
+
+/* Reads the recording once. Returns 0 or -errno. */
+static int survey(struct replay_source *replay)
+{
+	struct recording_reader *reader = replay->reader;
+	int r;
+
+	while ((r = recording_reader_next(reader)) > 0) {
+		off_t offset;
+
+		if (recording_reader_segment(reader, &offset))
+			r = add_segment(replay, replay->count, offset);
+		else
+			r = 0;
+		replay->count++;
+		if (r == 0)
+			r = add_guests(&replay->guests, recording_reader_guests(reader));
+		if (r == 0 && is_interrupted())
+			r = -EINTR;
+		if (r < 0)
+			return r;
+	}
+	if (r == 0 || r == -ENOMEM)
+		return r;
+	replay->damage = strdup(r == -EBADMSG && recording_reader_damage(reader)
+					? recording_reader_damage(reader)
+					: strerror(-r));
+	return replay->damage ? 0 : -ENOMEM;
+}
+
+static int compare_sorted(const void *a, const void *b)
+{
+	const struct recorded_name *const *left = a, *const *right = b;
+
+	return strcmp((*left)->name, (*right)->name);
+}
+
+/* A name without a parent, or NULL. */
+static const struct recorded_name *find_event(const struct replay_source *replay, const char *name)
+{
+	struct recorded_name key = {.name = (char *)name};
+	const struct recorded_name *wanted = &key, **found;
+
+	if (!replay->name_count)
+		return NULL;
+	found = bsearch(&wanted, replay->sorted, replay->name_count, sizeof(wanted),
+			compare_sorted);
+	return found ? *found : NULL;
+}
+
+/* Finds the exits whose time is known, with all of their reasons. */
+static void find_timed(struct replay_source *replay)
+{
+	const struct recorded_name *parent;
+	size_t i;
+
+	for (i = 0; i < replay->name_count; i++) {
+		replay->timed[i] |= replay->names[i]->timed;
+		parent = replay->names[i]->parent ? find_event(replay, replay->names[i]->parent)
+						  : NULL;
+		if (parent && replay->names[i]->timed)
+			replay->timed[parent->index] = true;
+	}
+	for (i = 0; i < replay->name_count; i++) {
+		parent = replay->names[i]->parent ? find_event(replay, replay->names[i]->parent)
+						  : NULL;
+		if (parent && replay->timed[parent->index])
+			replay->timed[i] = true;
+	}
+}
+
+static int take_names(struct replay_source *replay)
+{
+	size_t i;
+
+	replay->names = recording_reader_names(replay->reader, &replay->name_count);
+	replay->sorted = calloc(replay->name_count + 1, sizeof(*replay->sorted));
+	replay->timed = calloc(replay->name_count + 1, sizeof(*replay->timed));
+	replay->selected = calloc(replay->name_count + 1, sizeof(*replay->selected));
+	if (!replay->sorted || !replay->timed || !replay->selected)
+		return -ENOMEM;
+	for (i = 0; i < replay->name_count; i++)
+		replay->sorted[i] = replay->names[i];
+	qsort(replay->sorted, replay->name_count, sizeof(*replay->sorted), compare_sorted);
+	find_timed(replay);
+	return 0;
+}
+
+/* Selecting */
+
+static int replay_select(struct source *source, const struct selection *selection,
+			 struct source_error *ret_error)
+{
+	struct replay_source *replay = self(source);
+	const struct recording_head *head = recording_reader_head(replay->reader);
+	char *only = selection->only ? strdup(selection->only) : NULL;
+	size_t i;
+
+	*ret_error = (struct source_error){.error = -ENOMEM};
+	if (selection->only && !only)
+		return -ENOMEM;
+	*ret_error = (struct source_error){.error = -EOPNOTSUPP, .step = SOURCE_STEP_CAN};
+	if (selection->by > head->by || (selection->tid && head->by != BY_VCPU) ||
+	    (selection->pid && head->by == BY_FIELD)) {
+		free(only);
+		return -EOPNOTSUPP;
+	}
+	free(replay->only);
+	replay->only = only;
+	replay->selection = *selection;
+	replay->selection.only = only;
+	memset(replay->selected, 0, replay->name_count * sizeof(*replay->selected));
+	for (i = 0; i < replay->name_count; i++) {
+		const struct recorded_name *name = replay->names[i], *parent;
+		unsigned int parts = selection_parts(selection, name->name, name->parent);
+
+		if (selection->exits_only && !replay->timed[i])
+			continue;
+		replay->selected[i] |= (parts & SELECTED_ROW) != 0;
+		parent = parts & SELECTED_PARENT ? find_event(replay, name->parent) : NULL;
+		if (parent)
+			replay->selected[parent->index] = true;
+	}
+	return 0;
+}
+
+/* Reading */
+
+/* A sample under construction. */
+struct projection {
+	const struct replay_source *replay;
+	struct sample *sample;
+};
+
+/* Adds a row of the recording to the row that it belongs to by the selection. */
+static int project(const struct recorded_name *name, const struct sample_row *row,
+		   const struct distribution *distribution, void *data)
+{
+	struct projection *projection = data;
+	const struct selection *selection = &projection->replay->selection;
+	struct sample_row out = *row;
+
+	if (!projection->replay->selected[name->index] ||
+	    (selection->pid && row->guest != selection->pid) ||
+	    (selection->tid && row->thread.tid != selection->tid) ||
+	    (selection->by != BY_FIELD && !row->guest) ||
+	    (selection->by == BY_VCPU && !row->thread.tid))
+		return 0;
+	if (selection->by != BY_VCPU)
+		out.thread = (struct sample_thread){0};
+	if (selection->by == BY_FIELD)
+		out.guest = 0;
+	if (distribution && (selection->latency || row->kind == FIELD_HISTOGRAM))
+		return sample_add_distribution(projection->sample, out, distribution);
+	out.distribution = 0;
+	return sample_add(projection->sample, out);
+}
+
+static struct sample_row empty_row(const struct recorded_name *name, pid_t guest)
+{
+	return (struct sample_row){.name = name->name,
+				   .parent = name->parent,
+				   .is_flag = name->is_flag,
+				   .kind = name->kind,
+				   .unit = name->unit,
+				   .guest = guest};
+}
+
+/*
+ * As with the other sources, a field has a row also while nothing is counted: of names all that ever
+ * occur, and each guest that runs has all events that are no reasons.
+ */
+static int add_empty_rows(struct replay_source *replay, struct sample *sample)
+{
+	const struct guests *guests = recording_reader_guests(replay->reader);
+	const struct selection *selection = &replay->selection;
+	size_t i, j;
+	int r = 0;
+
+	for (i = 0; i < replay->name_count && r == 0; i++) {
+		const struct recorded_name *name = replay->names[i];
+
+		if (!replay->selected[i] || name->kind != FIELD_EVENTS)
+			continue;
+		if (selection->by == BY_FIELD)
+			r = sample_add(sample, empty_row(name, 0));
+		if (selection->by != BY_GUEST || (name->parent && !selection->only))
+			continue;
+		for (j = 0; j < guests->count && r == 0; j++) {
+			pid_t pid = guests->list[j].pid;
+
+			if (!selection->pid || selection->pid == pid)
+				r = sample_add(sample, empty_row(name, pid));
+		}
+	}
+	return r;
+}
+
+static void drop_base(struct replay_source *replay)
+{
+	sample_done(&replay->base);
+	free(take_ptr(replay->base_names));
+}
+
+/* Takes away what had been counted at the reset. */
+static int subtract_base(struct replay_source *replay, struct sample *sample)
+{
+	struct sample base = {0};
+	struct projection projection = {.replay = replay, .sample = &base};
+	size_t i, j = 0;
+	int r = 0;
+
+	for (i = 0; i < replay->base.count && r == 0; i++)
+		r = project(replay->base_names[i], &replay->base.rows[i],
+			    sample_distribution(&replay->base, &replay->base.rows[i]), &projection);
+	sample_sort(&base);
+	for (i = 0; i < sample->count && r == 0; i++) {
+		struct sample_row *row = &sample->rows[i];
+		const struct distribution *before;
+		struct distribution *now;
+
+		while (j < base.count && sample_row_compare(&base.rows[j], row) < 0)
+			j++;
+		if (j == base.count || sample_row_compare(&base.rows[j], row) != 0 ||
+		    !field_counts_up(row->kind))
+			continue;
+		row->value -= base.rows[j].value < row->value ? base.rows[j].value : row->value;
+		before = sample_distribution(&base, &base.rows[j]);
+		if (!before || !row->distribution)
+			continue;
+		now = &sample->distributions[row->distribution - 1];
+		if (now->count < before->count)
+			row->distribution = 0; /* it is from before the reset */
+		else
+			distribution_subtract(now, before);
+	}
+	sample_done(&base);
+	return r;
+}
+
+/* Reads on, or back and on, until the sample `next` is the one read last. */
+static int read_next(struct replay_source *replay)
+{
+	size_t low = 0, high = replay->segment_count;
+	uint64_t position = recording_reader_position(replay->reader);
+	int r = 0;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (replay->segments[middle].sample <= replay->next)
+			low = middle;
+		else
+			high = middle;
+	}
+	if (position > replay->next || position < replay->segments[low].sample)
+		r = recording_reader_seek(replay->reader, replay->segments[low].sample,
+					  replay->segments[low].offset);
+	while (r >= 0 && recording_reader_position(replay->reader) <= replay->next) {
+		r = recording_reader_next(replay->reader);
+		if (r == 0)
+			return -EBADMSG;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int replay_read(struct source *source, struct sample *sample)
+{
+	struct replay_source *replay = self(source);
+	struct projection projection = {.replay = replay, .sample = sample};
+	const struct recording_moment *moment;
+	int r;
+
+	if (replay->next >= replay->count || !replay->segment_count)
+		return -ENODATA;
+	r = read_next(replay);
+	/* It was read well once: somebody has changed the file since. */
+	if (r == -EBADMSG)
+		return -EIO;
+	if (r < 0)
+		return r;
+	replay->next++;
+	moment = recording_reader_moment(replay->reader);
+	/* The one just before is only looked at for the rates of the one after it. */
+	if (replay->next < replay->base_sample)
+		drop_base(replay);
+	sample->partial |= moment->partial;
+	r = add_empty_rows(replay, sample);
+	if (r == 0)
+		r = recording_reader_rows(replay->reader, project, &projection);
+	if (r == 0 && replay->base.count) {
+		sample_sort(sample);
+		r = subtract_base(replay, sample);
+	}
+	return r;
+}
+
+static int take_base(const struct recorded_name *name, const struct sample_row *row,
+		     const struct distribution *distribution, void *data)
+{
+	struct replay_source *replay = data;
+
+	if (replay->base.count % 1024 == 0) {
+		const struct recorded_name **grown =
+			reallocarray(replay->base_names, replay->base.count + 1024, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		replay->base_names = grown;
+	}
+	replay->base_names[replay->base.count] = name;
+	return distribution ? sample_add_distribution(&replay->base, *row, distribution)
+			    : sample_add(&replay->base, *row);
+}
+
+static void replay_reset(struct source *source)
+{
+	struct replay_source *replay = self(source);
+
+	drop_base(replay);
+	if (!replay->next)
+		return;
+	/* Without memory totals go on from the recording's start: they are shown, not lost. */
+	if (recording_reader_rows(replay->reader, take_base, replay) < 0)
+		drop_base(replay);
+	replay->base_sample = replay->next - 1;
+}
+
+static int replay_list(struct source *source, void (*take)(const char *name, void *data),
+		       void *data)
+{
+	const struct replay_source *replay = self(source);
+	size_t i;
+
+	for (i = 0; i < replay->name_count; i++) {
+		if (!replay->names[i]->parent)
+			take(replay->names[i]->name, data);
+	}
+	return 0;
+}
+
+static struct source_health replay_health(const struct source *source)
+{
+	const struct replay_source *replay = self_const(source);
+	struct source_health health = {0};
+	size_t i;
+
+	for (i = 0; i < replay->name_count; i++)
+		health.fields += replay->selected[i];
+	return health;
+}
+
+static void replay_close(struct source *source)
+{
+	struct replay_source *replay = self(source);
+
+	drop_base(replay);
+	recording_reader_close(replay->reader);
+	guests_done(&replay->guests);
+	free(replay->damage);
+	free(replay->segments);
+	free(replay->sorted);
+	free(replay->timed);
+	free(replay->selected);
+	free(replay->only);
+	free(replay);
+}
+
+static const struct source_ops replay_ops = {
+	.kind = SOURCE_REPLAY,
+	.select = replay_select,
+	.read = replay_read,
+	.reset = replay_reset,
+	.list = replay_list,
+	.health = replay_health,
+	.close = replay_close,
+};
+
+int replay_open(const char *path, struct source **ret_source, char **ret_why)
+{
+	struct replay_source *replay = calloc(1, sizeof(*replay));
+	int r;
+
+	*ret_why = NULL;
+	if (!replay)
+		return -ENOMEM;
+	replay->source.ops = &replay_ops;
+	r = recording_reader_open(path, &replay->reader, ret_why);
+	if (r == 0)
+		r = survey(replay);
+	if (r == 0)
+		r = take_names(replay);
+	if (r < 0) {
+		replay_close(&replay->source);
+		return r;
+	}
+	*ret_source = &replay->source;
+	return 0;
+}
+
+const char *replay_damage(const struct source *source)
+{
+	return self_const(source)->damage;
+}
+
+const struct recording_head *replay_head(const struct source *source)
+{
+	return recording_reader_head(self_const(source)->reader);
+}
+
+uint64_t replay_count(const struct source *source)
+{
+	return self_const(source)->count;
+}
+
+uint64_t replay_next(const struct source *source)
+{
+	return self_const(source)->next;
+}
+
+void replay_seek(struct source *source, uint64_t next)
+{
+	self(source)->next = next;
+}
+
+const struct recording_moment *replay_moment(const struct source *source)
+{
+	return recording_reader_moment(self_const(source)->reader);
+}
+
+const struct guests *replay_guests(const struct source *source)
+{
+	return recording_reader_guests(self_const(source)->reader);
+}
+
+const struct guests *replay_all_guests(const struct source *source)
+{
+	return &self_const(source)->guests;
+}
