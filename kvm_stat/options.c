@@ -101,9 +101,10 @@ static const char help_text[] =
 	"descriptors (QEMU 8.1 or later).\n"
 	"\n"
 	"Keys:\n"
-	" b guests    c clear filters      f filter by regex   g, p guest or pid\n"
-	" h help      o sort by total      q quit              r reset\n"
-	" s delay     x exit reasons       arrows, Page Up, Page Down: move\n"
+	" b guests    c clear filters      e exit latency      f filter by regex\n"
+	" g, p guest  h help               o sort by total     q quit\n"
+	" r reset     s delay              v vCPUs             x exit reasons\n"
+	" Enter: more of the row; Backspace: back; arrows, Page Up, Page Down: move\n"
 	" Any other key refreshes at once.\n"
 	"\n"
 	"See kvm_stat(1).\n";
