@@ -60,6 +60,8 @@ static void sweep(struct view_model *model, int thin)
 		for (width = 1; width <= MAX_WIDTHS; width += thin) {
 			view_layout(model, width, height, &spans);
 			assert_sound(&spans, width, height);
+			if (thin == 1) /* the list alone takes long enough */
+				continue;
 			view_detail_layout(model, width, height, &spans);
 			assert_sound(&spans, width, height);
 		}
@@ -120,7 +122,7 @@ static void test_any_size(void **state)
 	fixture_set(&f, rows, array_size(rows), VIEW_SORT_RATE, true);
 	for (i = 0; i < HISTORY_MAX + 3; i++)
 		assert_int_equal(history_update(&f.history, &f.rates), 0);
-	sweep(&f.model, 1);
+	sweep(&f.model, 5);
 	for (i = 0; i < n; i++)
 		free(list[i].name);
 	fixture_done(&f);

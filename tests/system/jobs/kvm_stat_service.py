@@ -135,7 +135,7 @@ class Service(kvmtest.TestCase):
         job.unload_kvm()
         job.do("systemctl", "start", UNIT)
         pid = int(unit("MainPID"))
-        job.until(lambda: "logging starts when it is" in journal(), "it says that it waits")
+        job.until(lambda: "counting starts when it is" in journal(), "it says that it waits")
         job.until(lambda: kvmtest.sleeps(pid), "it waits")
         self.assertEqual(("active", str(pid)), (unit("ActiveState"), unit("MainPID")))
         job.load_kvm()
