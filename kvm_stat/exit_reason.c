@@ -554,6 +554,21 @@ int exit_reasons_build(const char *event, const struct event_format *format, enu
 	return 0;
 }
 
+/* Tells the reason and the flags that a field's value stands for. */
+static struct exit_decoded decode_value(const struct exit_code_set *set, uint64_t value)
+{
+	struct exit_decoded decoded = {.reason = -1, .number = value};
+	size_t reason;
+
+	if (!set_find(set, value, &reason)) {
+		decoded.number = value & set->mask;
+		decoded.flags = value & ~set->mask;
+	}
+	if (set_find(set, decoded.number, &reason))
+		decoded.reason = (ssize_t)reason;
+	return decoded;
+}
+
 int exit_reasons_decode(const struct exit_reasons *reasons, const void *record, size_t size,
 			struct exit_decoded *ret_decoded)
 {
@@ -570,10 +585,7 @@ int exit_reasons_decode(const struct exit_reasons *reasons, const void *record, 
 		/* A value that its own filter counts: this set is not why the record is here. */
 		if (set_find(set, value, &reason))
 			continue;
-		*ret_decoded = (struct exit_decoded){
-			.reason = -1, .number = value & set->mask, .flags = value & ~set->mask};
-		if (set_find(set, value & set->mask, &reason))
-			ret_decoded->reason = (ssize_t)reason;
+		*ret_decoded = decode_value(set, value);
 		return 0;
 	}
 	return -EBADMSG;
@@ -582,7 +594,7 @@ int exit_reasons_decode(const struct exit_reasons *reasons, const void *record, 
 int exit_reasons_classify(const struct exit_reasons *reasons, const void *record, size_t size,
 			  struct exit_decoded *ret_decoded)
 {
-	size_t i, reason;
+	size_t i;
 
 	for (i = 0; i < reasons->set_count; i++) {
 		const struct exit_code_set *set = &reasons->sets[i];
@@ -592,13 +604,7 @@ int exit_reasons_classify(const struct exit_reasons *reasons, const void *record
 		    event_field_read(&set->field, record, size, &value) < 0)
 			continue;
 		value &= field_bits(&set->field);
-		*ret_decoded = (struct exit_decoded){.reason = -1, .number = value};
-		if (!set_find(set, value, &reason)) {
-			ret_decoded->number = value & set->mask;
-			ret_decoded->flags = value & ~set->mask;
-		}
-		if (set_find(set, ret_decoded->number, &reason))
-			ret_decoded->reason = (ssize_t)reason;
+		*ret_decoded = decode_value(set, value);
 		return 0;
 	}
 	for (i = 0; i < reasons->text_count; i++) {

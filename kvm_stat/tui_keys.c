@@ -83,15 +83,17 @@ static void key_down_into(struct tui *tui)
 	const struct rate *rate = tui->model.selected < tui->rows.count
 					  ? tui->rows.list[tui->model.selected].rate
 					  : NULL;
+	pid_t pid = tui->session->selection.pid;
 
 	if (!rate)
 		return;
 	if (tui->model.kind == VIEW_GUESTS &&
 	    tui_select_kind(tui, VIEW_VCPUS, tui->session->only, rate->guest, 0) == 0)
 		tui->drilled = true;
-	else if (tui->model.kind == VIEW_VCPUS)
-		(void)!tui_select_kind(tui, VIEW_EXITS, NULL, rate->guest, rate->thread.tid);
-	else if (tui->model.kind != VIEW_GUESTS)
+	else if (tui->model.kind == VIEW_VCPUS &&
+		 tui_select_kind(tui, VIEW_EXITS, NULL, rate->guest, rate->thread.tid) == 0)
+		tui->vcpus_pid = pid;
+	else if (tui->model.kind == VIEW_EVENTS || tui->model.kind == VIEW_EXITS)
 		tui->page = TUI_DETAIL;
 }
 
@@ -101,7 +103,7 @@ static void key_up_from(struct tui *tui)
 	pid_t pid = tui->session->selection.pid;
 
 	if (tui->model.kind == VIEW_EXITS && tui->session->selection.tid && tui->event) {
-		(void)!tui_select_kind(tui, VIEW_VCPUS, tui->event, tui->drilled ? pid : 0, 0);
+		(void)!tui_select_kind(tui, VIEW_VCPUS, tui->event, tui->vcpus_pid, 0);
 	} else if (tui->model.kind == VIEW_VCPUS && tui->drilled) {
 		tui->drilled = false;
 		(void)!tui_select_kind(tui, VIEW_GUESTS, tui->session->only, 0, 0);

@@ -29,8 +29,9 @@ struct tui {
 	char *guest_name, *guest_raw_name; /* of the selected guest, which may be gone */
 	char *row_name, *row_parent;       /* the selected row, by what identifies it */
 	pid_t row_guest, row_tid;
-	char *event;  /* what guests or vCPUs were shown of last */
-	bool drilled; /* the guest was selected by going down from the guests */
+	char *event;     /* what guests or vCPUs were shown of last */
+	bool drilled;    /* the guest was selected by going down from the guests */
+	pid_t vcpus_pid; /* the guest whose vCPUs led to the exits of one; 0: those of all */
 	struct exit_table exits;
 	struct history history;
 	bool quit;

@@ -71,6 +71,7 @@ class Live(unittest.TestCase):
         shown.send(DOWN).wait(lambda t: t.screen.buffer[3][1].reverse).send(ENTER)
         shown.wait("Exit reason").wait(f"pid {guest.pid} (web), thread ")
         shown.send(BACKSPACE).wait("event: kvm_pio").wait("vCPU")
+        self.assertIn(f"pid {guest.pid} (web)", shown.lines()[0])
         shown.send(BACKSPACE).wait("Event").wait_gone("vCPU")
         shown.send("q")
         self.assertEqual(0, shown.wait_end())
