@@ -157,7 +157,11 @@ class Truth:
             rows = kvmtest.batch_rows(last)
             restarts = rows["kvm_userspace_exit(restart)"][0]
             self.assertTrue(1 <= restarts <= 20, restarts)
-            self.assertEqual(restarts, rows["kvm_userspace_exit"][0])
+            # The first KVM_RUN of a VM makes a thread (Linux 6.14), which a signal stops with
+            # another errno, ERESTARTNOINTR.
+            errors = rows["kvm_userspace_exit(error)"][0]
+            self.assertLessEqual(errors, 1)
+            self.assertEqual(restarts + errors, rows["kvm_userspace_exit"][0])
 
     def test_vm_made_by_a_thread_that_ended(self):
         """KVM names the VM after that thread (B22)."""
