@@ -22,11 +22,12 @@ static enum kind kind_of_unit(const char *name)
 		const char *daemon;
 		enum kind kind;
 	} daemons[] = {
-		{"libvirtd", KIND_MONOLITHIC},   {"virtinterfaced", KIND_MODULAR},
-		{"virtnetworkd", KIND_MODULAR},  {"virtnodedevd", KIND_MODULAR},
-		{"virtnwfilterd", KIND_MODULAR}, {"virtproxyd", KIND_CLASH},
-		{"virtqemud", KIND_MODULAR},     {"virtsecretd", KIND_MODULAR},
-		{"virtstoraged", KIND_MODULAR},
+		{"libvirtd", KIND_MONOLITHIC},  {"virtinterfaced", KIND_MODULAR},
+		{"virtlxcd", KIND_MODULAR},     {"virtnetworkd", KIND_MODULAR},
+		{"virtnodedevd", KIND_MODULAR}, {"virtnwfilterd", KIND_MODULAR},
+		{"virtproxyd", KIND_CLASH},     {"virtqemud", KIND_MODULAR},
+		{"virtsecretd", KIND_MODULAR},  {"virtstoraged", KIND_MODULAR},
+		{"virtvboxd", KIND_MODULAR},    {"virtxend", KIND_MODULAR},
 	};
 	size_t length = strcspn(name, ".-");
 	const char *suffix = strrchr(name, '.');

@@ -296,6 +296,10 @@ HOSTS = {
     "libvirt-monolithic": (INTEL, MONOLITHIC, ALL, 0, {"libvirt": ("PASS", "monolithic")}),
     "libvirt-both": (INTEL, {**MODULAR, **MONOLITHIC}, ALL, 0,
                      {"libvirt": ("WARN", "libvirt-conflict")}),
+    **{f"libvirt-{name}-beside": (INTEL, {**MONOLITHIC, UNIT.format(f"{name}.socket"): "",
+                                          **enabled(f"{name}.socket", "sockets.target")},
+                                  ALL, 0, {"libvirt": ("WARN", "libvirt-conflict")})
+       for name in ("virtlxcd", "virtvboxd", "virtxend")},
     # Fedora's: a preset enabled the proxy beside libvirtd, on the same socket.
     "libvirt-proxy-beside": (INTEL, {**MONOLITHIC, **PROXY}, ALL, 0,
                              {"libvirt": ("WARN", "libvirt-conflict")}),
