@@ -105,9 +105,9 @@ static void make_socket(const char *path)
 static int take_sockets(void)
 {
 	const char *handed = getenv("LISTEN_FDS");
-	int i;
+	int i, handed_count = handed ? atoi(handed) : 0;
 
-	for (i = 0; handed && i < atoi(handed); i++)
+	for (i = 0; i < handed_count; i++)
 		add_socket(FIRST_FD + i);
 	if (handed || strcmp(name, "libvirtd") != 0)
 		return 0;
@@ -118,7 +118,8 @@ static int take_sockets(void)
 
 static void answer(int listener)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	/* cppcheck takes that the address may be left out for an error. */
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC); /* cppcheck-suppress nullPointer */
 
 	if (fd >= 0) {
 		dprintf(fd, "%s %d\n", name, getpid());
