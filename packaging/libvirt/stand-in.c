@@ -118,7 +118,7 @@ static int take_sockets(void)
 
 static void answer(int listener)
 {
-	/* cppcheck takes that the address may be left out for an error. */
+	/* cppcheck does not know that the address may be left out. */
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC); /* cppcheck-suppress nullPointer */
 
 	if (fd >= 0) {
