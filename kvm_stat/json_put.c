@@ -117,3 +117,9 @@ void json_write(struct json *json, FILE *stream, struct json_object *object, siz
 		fwrite(text, 1, length - less, stream);
 	json_object_put(object);
 }
+
+void json_write_line(struct json *json, FILE *stream, struct json_object *object)
+{
+	json_write(json, stream, object, 0);
+	putc('\n', stream);
+}

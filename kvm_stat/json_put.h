@@ -52,5 +52,8 @@ void json_put_guest_name(struct json *json, struct json_object *parent, const st
 /* Writes an object, which is released, without its last `less` characters. */
 void json_write(struct json *json, FILE *stream, struct json_object *object, size_t less);
 
+/* Writes an object, which is released, and ends the line. */
+void json_write_line(struct json *json, FILE *stream, struct json_object *object);
+
 /* The words for kinds, units and what rows are of; NULL behind the last one. */
 extern const char *const json_kind_names[], *const json_unit_names[], *const json_by_names[];

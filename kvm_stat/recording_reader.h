@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kvm_stat/guests.h"
-#include "kvm_stat/recording.h"
+#include "kvm_stat/recording_names.h"
 #include "kvm_stat/sample.h"
 
 struct recording_reader;
@@ -51,17 +51,7 @@ const struct recording_head *recording_reader_head(const struct recording_reader
 const struct recording_moment *recording_reader_moment(const struct recording_reader *reader);
 const struct guests *recording_reader_guests(const struct recording_reader *reader);
 
-/* A name that rows have; it stays until the reader is closed. */
-struct recorded_name {
-	char *name, *parent; /* as in struct sample_row */
-	bool is_flag;
-	enum field_kind kind;
-	enum field_unit unit;
-	bool timed;   /* some row of it has had a distribution of times */
-	size_t index; /* in the order in which they were read */
-};
-
-/* All names read so far, in the order of their indexes. */
+/* All names read so far, in the order of their indexes; they stay until the reader is closed. */
 const struct recorded_name *const *recording_reader_names(const struct recording_reader *reader,
 							  size_t *ret_count);
 

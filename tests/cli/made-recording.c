@@ -119,5 +119,9 @@ int main(int argc, char *argv[])
 		r = recording_writer_close(writer);
 	if (r < 0)
 		fprintf(stderr, "%s\n", strerror(-r));
+	guests_done(&list);
+	sample_done(&sample);
+	free(times);
+	free(values);
 	return r < 0;
 }
