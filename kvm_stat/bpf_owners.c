@@ -21,24 +21,18 @@ static int compare_owners(const void *a, const void *b)
 	return (left->tid > right->tid) - (left->tid < right->tid);
 }
 
+void bpf_owners_start(struct bpf_owners *owners, const struct host_root *root,
+		      const struct selection *selection)
+{
+	*owners = (struct bpf_owners){.root = root, .selection = selection};
+	if (selection->by != BY_FIELD)
+		running_vms_open(&owners->vms, root);
+}
+
 int bpf_owners_begin(struct bpf_owners *owners)
 {
 	owners->reads++;
-	if (owners->selection->by == BY_FIELD)
-		return 0;
-	vm_list_done(&owners->vms);
-	return vm_list_read(owners->root, &owners->vms);
-}
-
-static bool runs_vm(const struct bpf_owners *owners, pid_t tgid)
-{
-	size_t i;
-
-	for (i = 0; i < owners->vms.count; i++) {
-		if (owners->vms.vms[i].pid == tgid)
-			return true;
-	}
-	return false;
+	return owners->selection->by == BY_FIELD ? 0 : running_vms_update(&owners->vms, false);
 }
 
 static void check_process(const struct bpf_owners *owners, struct bpf_owner *owner)
@@ -48,7 +42,7 @@ static void check_process(const struct bpf_owners *owners, struct bpf_owner *own
 	owner->alive = kill(owner->tgid, 0) == 0 || errno != ESRCH;
 	if (owners->selection->by == BY_FIELD)
 		return;
-	owner->is_guest = owner->alive && runs_vm(owners, owner->tgid);
+	owner->is_guest = owner->alive && running_vms_has(&owners->vms, owner->tgid);
 	owner->alive &= owner->is_guest || !was_guest;
 	/* Until it is forgotten. */
 	owner->is_guest |= was_guest && owners->selection->last_words;
@@ -66,7 +60,7 @@ static void check_thread(const struct bpf_owners *owners, struct bpf_owner *owne
 	owner->age++;
 	if (by_vcpu && owner->alive && !owner->thread.is_vcpu &&
 	    (owner->age & (owner->age - 1)) == 0)
-		(void)!vcpus_find(owners->root, &owners->vms, owner->tgid, owner->tid,
+		(void)!vcpus_find(owners->root, &owners->vms.list, owner->tgid, owner->tid,
 				  &owner->thread);
 	owner->thread.has_cpu = by_vcpu && owner->alive &&
 				guest_thread_cpu(owners->root, owner->tgid, owner->tid,
@@ -117,5 +111,7 @@ void bpf_owners_done(struct bpf_owners *owners)
 {
 	tdestroy(owners->tree, free);
 	owners->tree = NULL;
-	vm_list_done(&owners->vms);
+	if (owners->selection && owners->selection->by != BY_FIELD)
+		running_vms_done(&owners->vms);
+	owners->selection = NULL;
 }

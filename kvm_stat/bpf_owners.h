@@ -2,7 +2,7 @@
 /* The processes and threads that have rows in the kernel: which are guests, and when they end. */
 #pragma once
 
-#include "host/vm.h"
+#include "kvm_stat/running_vms.h"
 #include "kvm_stat/source.h"
 
 struct bpf_owner {
@@ -15,12 +15,16 @@ struct bpf_owner {
 };
 
 struct bpf_owners {
-	const struct host_root *root; /* these two are borrowed */
-	const struct selection *selection;
-	struct vm_list vms; /* that run, unless the selection is by field */
+	const struct host_root *root;      /* these two are borrowed */
+	const struct selection *selection; /* NULL before bpf_owners_start() */
+	struct running_vms vms;            /* unless the selection is by field */
 	uint64_t reads;
 	void *tree;
 };
+
+/* Begins with nobody known. Both are borrowed until bpf_owners_done(). */
+void bpf_owners_start(struct bpf_owners *owners, const struct host_root *root,
+		      const struct selection *selection);
 
 /* Begins a read, in which everybody is looked at once. Returns 0 or -errno of looking for VMs. */
 int bpf_owners_begin(struct bpf_owners *owners) must_check;
@@ -34,5 +38,5 @@ struct bpf_owner *bpf_owners_find(struct bpf_owners *owners, pid_t tgid, pid_t t
 /* Forgets who is gone, or has no rows any more. */
 void bpf_owners_bury(struct bpf_owners *owners);
 
-/* Frees everything. */
+/* Frees everything; what is all 0 is fine. */
 void bpf_owners_done(struct bpf_owners *owners);

@@ -96,7 +96,7 @@ static int bpf_select(struct source *source, const struct selection *selection,
 	bpf->selection.only = bpf->only;
 	bpf->codes = (struct bpf_codes){
 		.events = &bpf->events, .selection = &bpf->selection, .names = &bpf->names};
-	bpf->owners = (struct bpf_owners){.root = bpf->root, .selection = &bpf->selection};
+	bpf_owners_start(&bpf->owners, bpf->root, &bpf->selection);
 	if (r == 0)
 		r = bpf_events_select(&bpf->events, &bpf->known, &bpf->selection, &bpf->names);
 	*ret_error = (struct source_error){.error = r, .step = SOURCE_STEP_READ};
@@ -366,7 +366,7 @@ static int add_idle_guest(struct bpf_source *bpf, pid_t pid)
  */
 static int add_idle_guests(struct bpf_source *bpf)
 {
-	const struct vm_list *vms = &bpf->owners.vms;
+	const struct vm_list *vms = &bpf->owners.vms.list;
 	size_t i;
 	int r = 0;
 
