@@ -364,8 +364,11 @@ void session_close(struct session *session)
 static void tell_new_trouble(struct session *session, size_t index)
 {
 	struct source *source = session->sources[index];
-	struct source_health health = source_health(source);
+	struct source_health health;
 
+	if (session->silent[index])
+		return;
+	health = source_health(source);
 	if (health.unreadable > session->unreadable[index])
 		say(false, diagnose_health(&session->root, source->ops->kind, &health));
 	session->unreadable[index] = health.unreadable;
@@ -382,7 +385,7 @@ int session_read(struct session *session)
 		return session->failure;
 	sample_clear(&session->sample);
 	for (i = 0; i < session->source_count; i++) {
-		int r = source_read(session->sources[i], &session->sample);
+		int r = session->silent[i] ? 0 : source_read(session->sources[i], &session->sample);
 
 		if (r < 0)
 			return r;
@@ -421,8 +424,10 @@ void session_reset(struct session *session)
 {
 	size_t i;
 
-	for (i = 0; i < session->source_count; i++)
-		source_reset(session->sources[i]);
+	for (i = 0; i < session->source_count; i++) {
+		if (!session->silent[i])
+			source_reset(session->sources[i]);
+	}
 	rates_restart(&session->rates);
 }
 
@@ -434,20 +439,43 @@ void session_give_back(struct session *session)
 		source_give_back(session->sources[i]);
 }
 
-/* Makes all sources count `selection`; on failure those that had it go back. */
+/* Makes one source count `selection`, or be silent where it has no such rows. */
+static int select_one(struct session *session, size_t index, const struct selection *selection,
+		      struct source_error *ret_error)
+{
+	int r = source_select(session->sources[index], selection, ret_error);
+
+	session->silent[index] = r == -EOPNOTSUPP && ret_error->step == SOURCE_STEP_CAN;
+	return session->silent[index] ? 0 : r;
+}
+
+static bool are_all_silent(const struct session *session)
+{
+	size_t i;
+
+	for (i = 0; i < session->source_count && session->silent[i]; i++)
+		;
+	return i == session->source_count;
+}
+
+/*
+ * Makes all sources count `selection`; on failure they go back. Who watches several sources is shown
+ * what those know that can tell rows apart so: only where none can is it refused.
+ */
 static int apply_selection(struct session *session, const struct selection *selection)
 {
-	struct source_error error;
+	struct source_error error = {0};
 	size_t i;
 	int r = 0;
 
 	rates_restart(&session->rates);
-	for (i = 0; i < session->source_count && r == 0; i++) {
-		r = source_select(session->sources[i], selection, &error);
-		if (r < 0)
-			say(true, diagnose_source(&session->root, session->sources[i]->ops->kind,
-						  &error));
-	}
+	for (i = 0; i < session->source_count && r == 0; i++)
+		r = select_one(session, i, selection, &error);
+	if (r == 0 && i && are_all_silent(session))
+		r = error.error;
+	if (r < 0)
+		say(true,
+		    diagnose_source(&session->root, session->sources[i - 1]->ops->kind, &error));
 	if (r == 0) {
 		session->selection = *selection;
 		for (i = 0; i < session->source_count; i++) {
@@ -457,7 +485,7 @@ static int apply_selection(struct session *session, const struct selection *sele
 		return 0;
 	}
 	while (i-- > 0 && session->failure == 0) {
-		session->failure = source_select(session->sources[i], &session->selection, &error);
+		session->failure = select_one(session, i, &session->selection, &error);
 		if (session->failure < 0)
 			say(true, diagnose_source(&session->root, session->sources[i]->ops->kind,
 						  &error));
@@ -472,8 +500,11 @@ static struct source_health count_fields(const struct session *session)
 	size_t i;
 
 	for (i = 0; i < session->source_count; i++) {
-		struct source_health health = source_health(session->sources[i]);
+		struct source_health health;
 
+		if (session->silent[i])
+			continue;
+		health = source_health(session->sources[i]);
 		sum.fields += health.fields;
 		sum.unreadable += health.unreadable;
 	}

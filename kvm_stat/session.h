@@ -15,7 +15,8 @@ struct session {
 	struct host_root root;
 	struct source *sources[SESSION_SOURCES_MAX];
 	size_t source_count;
-	struct source *replay; /* the one source, when that is a recording; else NULL */
+	bool silent[SESSION_SOURCES_MAX]; /* has no rows of this selection, but another one has */
+	struct source *replay;            /* the one source, when that is a recording; else NULL */
 	size_t unreadable[SESSION_SOURCES_MAX]; /* fields, as was said last */
 	uint64_t lost[SESSION_SOURCES_MAX];     /* events, likewise */
 	struct field_filter *filter;            /* owned; NULL: no filter */
@@ -56,7 +57,7 @@ void session_give_back(struct session *session);
 
 /*
  * Changes what is counted to `wanted`, whose filter is ignored and whose `only` is copied; all totals
- * start from 0. Should it fail (a message says why), the selection before is in force again, or
+ * start from 0. Sources that have no such rows are silent where another one has. Should it fail (a message says why), the selection before is in force again, or
  * session_sample() fails. Returns 0 or -errno: -ENOENT when no source has the field `only` for such
  * rows.
  */

@@ -16,10 +16,10 @@
 #include <unistd.h>
 
 #include "host/guest.h"
+#include "kvm_stat/running_vms.h"
 #include "kvm_stat/signals.h"
 #include "kvm_stat/source.h"
 #include "kvm_stat/stats_guest.h"
-#include "kvm_stat/stats_vms.h"
 #include "kvm_stat/stats_watch.h"
 
 #define KVM_DEVICE "sys/devices/virtual/misc/kvm"
@@ -27,7 +27,7 @@
 struct stats_source {
 	struct source source;
 	const struct host_root *root;
-	struct stats_vms vms;
+	struct running_vms vms;
 	bool started;               /* a sample was taken after select or reset */
 	struct selection selection; /* the filter is the caller's */
 	char *only;
@@ -74,7 +74,7 @@ static void stats_close(struct source *source)
 	stats_watch_end(stats->watch);
 	free_guests(stats);
 	stats_layouts_done(&stats->reader.layouts);
-	stats_vms_done(&stats->vms);
+	running_vms_done(&stats->vms);
 	pthread_mutex_destroy(&stats->lock);
 	free(stats->reader.values);
 	free(stats->only);
@@ -177,7 +177,7 @@ static int add_guest(struct stats_source *stats, const struct vm *vm)
 		free(guest);
 		return -ENOMEM;
 	}
-	*guest = STATS_GUEST(stats_vms_process(vm));
+	*guest = STATS_GUEST(running_vms_process(vm));
 	guest->is_old = !stats->started;
 	guest->is_lost = vm->pid <= 0;
 	grown[stats->guest_count++] = guest;
@@ -191,7 +191,7 @@ static int follow_guests(struct stats_source *stats)
 
 	for (i = 0; i < stats->vms.list.count; i++) {
 		const struct vm *vm = &stats->vms.list.vms[i];
-		pid_t pid = stats_vms_process(vm);
+		pid_t pid = running_vms_process(vm);
 
 		if (stats->selection.pid && pid != stats->selection.pid)
 			continue;
@@ -216,7 +216,7 @@ static bool forget_guests(struct stats_source *stats)
 
 		/* Without copies it is only watched: when it has no VM any more, that is over. */
 		if (!guest->is_ended &&
-		    (stats_guest_holds(guest) || stats_vms_has(&stats->vms, guest->pid))) {
+		    (stats_guest_holds(guest) || running_vms_has(&stats->vms, guest->pid))) {
 			stats->guests[kept++] = guest;
 			continue;
 		}
@@ -247,7 +247,7 @@ static int look(struct stats_source *stats)
 			return r;
 		stats_guest_find_threads(
 			guest, stats->root, stats->vms.kvm_fd,
-			stats_vms_only(&stats->vms, guest->pid, name, sizeof(name)));
+			running_vms_only(&stats->vms, guest->pid, name, sizeof(name)));
 	}
 	if (looked)
 		stats_watch_wake(stats->watch);
@@ -300,7 +300,7 @@ static int update(struct stats_source *stats)
 
 	if (!host_exists(stats->root, KVM_DEVICE))
 		return -ENOENT;
-	r = stats_vms_update(&stats->vms, !stats->started);
+	r = running_vms_update(&stats->vms, !stats->started);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&stats->lock);
@@ -381,7 +381,7 @@ static int stats_select(struct source *source, const struct selection *selection
 	pthread_mutex_unlock(&stats->lock);
 	r = update(stats);
 	/* Whoever may not look into others' processes finds no guest: that is no empty host. */
-	if (r == 0 && stats->vms.list.count == 0 && !stats_vms_are_all(&stats->vms))
+	if (r == 0 && stats->vms.list.count == 0 && !running_vms_are_all(&stats->vms))
 		r = -EACCES;
 	if (r < 0)
 		*ret_error = (struct source_error){
@@ -561,7 +561,7 @@ static int open_all(struct stats_source *stats, bool stops)
 	if (!host_exists(stats->root, KVM_DEVICE))
 		return -ENOENT;
 	raise_descriptor_limit();
-	stats_vms_open(&stats->vms, stats->root);
+	running_vms_open(&stats->vms, stats->root);
 	return stats_watch_start(&watch_ops, stats, stops, &stats->watch);
 }
 

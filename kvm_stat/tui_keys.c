@@ -21,14 +21,39 @@ static const struct rate *find_field(const struct tui *tui, const char *name)
 	return row == VIEW_NO_ROW ? NULL : tui->rows.list[row].rate;
 }
 
-/*
- * The event that guests or vCPUs are compared by: the selected one, the one before, all exits, or
- * the busiest.
- */
-static const char *event_to_compare(const struct tui *tui)
+static bool has_source(const struct session *session, enum source_kind kind)
+{
+	struct session_source sources[SESSION_SOURCES_MAX];
+	size_t i, count = session_list_sources(session, sources);
+
+	for (i = 0; i < count; i++) {
+		if (strcmp(sources[i].name, source_name(kind)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_event(const struct tui *tui, const char *name)
 {
 	const struct rates *rates = &tui->session->rates;
 	size_t i;
+
+	for (i = 0; i < rates->count; i++) {
+		if (strcmp(rates->rows[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The event that guests or vCPUs are compared by: the selected one, the one before, all exits, or
+ * the busiest, which among debugfs' events may be one that is not known of vCPUs.
+ */
+static const char *event_to_compare(const struct tui *tui, enum view_kind kind)
+{
+	const struct session *session = tui->session;
+	const struct rates *rates = &session->rates;
+	bool by_vcpu = kind == VIEW_VCPUS;
 
 	if (tui->session->only)
 		return tui->session->only;
@@ -36,9 +61,10 @@ static const char *event_to_compare(const struct tui *tui)
 		return tui->rows.list[tui->model.selected].rate->name;
 	if (tui->model.kind == VIEW_EXITS)
 		return tui->event ? tui->event : "kvm_exit";
-	for (i = 0; i < rates->count; i++)
-		if (strcmp(rates->rows[i].name, "exits") == 0)
-			return "exits";
+	if (has_event(tui, "exits") && (!by_vcpu || has_source(session, SOURCE_STATS)))
+		return "exits";
+	if (by_vcpu && has_event(tui, "kvm_exit") && has_source(session, SOURCE_DEBUGFS))
+		return "kvm_exit";
 	if (find_field(tui, "kvm_exit"))
 		return "kvm_exit";
 	if (tui->rows.count)
@@ -50,7 +76,7 @@ static const char *event_to_compare(const struct tui *tui)
 static void compare(struct tui *tui, enum view_kind kind)
 {
 	bool back = tui->model.kind == kind;
-	const char *event = back ? NULL : event_to_compare(tui);
+	const char *event = back ? NULL : event_to_compare(tui, kind);
 	pid_t pid = tui->session->selection.pid;
 
 	if (!back && !event) {

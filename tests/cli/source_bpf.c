@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -435,6 +436,29 @@ static void test_vm_that_ends(void **state)
 	end_guest(&guest);
 }
 
+/* Without debugfs the kernel's events tell of VMs that come and go. */
+static void test_vms_without_debugfs(void **state)
+{
+	static const char debugfs[] = "/sys/kernel/debug";
+	struct counting counting;
+	struct vm_process guest;
+
+	(void)state;
+	assert_int_equal(umount2(debugfs, MNT_DETACH), 0);
+	start(&counting, SOME_ROWS * 1024, (struct selection){.by = BY_GUEST, .children = true});
+	read_sample(&counting);
+	guest = start_guest();
+	order(&guest, 'w');
+	read_sample(&counting);
+	assert_work(&counting, guest.pid, 1);
+	order(&guest, 'c');
+	read_sample(&counting);
+	assert_int_equal(value(&counting, "kvm_pio", guest.pid), -1);
+	stop(&counting);
+	end_guest(&guest);
+	assert_int_equal(mount("debugfs", debugfs, "debugfs", 0, NULL), 0);
+}
+
 static void test_threads_by_vcpu(void **state)
 {
 	struct counting counting;
@@ -586,10 +610,15 @@ static void test_refused_half_way(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_room),           cmocka_unit_test(test_threads_that_end),
-		cmocka_unit_test(test_ends_amid_reading), cmocka_unit_test(test_guests_that_end),
-		cmocka_unit_test(test_vm_that_ends),      cmocka_unit_test(test_threads_by_vcpu),
-		cmocka_unit_test(test_latencies),         cmocka_unit_test(test_refused_half_way),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_threads_that_end),
+		cmocka_unit_test(test_ends_amid_reading),
+		cmocka_unit_test(test_guests_that_end),
+		cmocka_unit_test(test_vm_that_ends),
+		cmocka_unit_test(test_threads_by_vcpu),
+		cmocka_unit_test(test_latencies),
+		cmocka_unit_test(test_refused_half_way),
+		cmocka_unit_test(test_vms_without_debugfs),
 	};
 	struct sample_vm *vm;
 	int r;

@@ -19,7 +19,8 @@ class Live(unittest.TestCase):
         kvmtest.enter_private_mounts()
 
     def start(self, *args):
-        shown = Terminal("-s", "25", "-t", *args, size=(24, 100))
+        shown = Terminal("-s", "25", *(args if "--source" in args else ("-t", *args)),
+                         size=(24, 100))
         self.addCleanup(shown.close)
         return shown.wait("CurAvg/s")
 
@@ -73,6 +74,24 @@ class Live(unittest.TestCase):
         shown.send(BACKSPACE).wait("event: kvm_pio").wait("vCPU")
         self.assertIn(f"pid {guest.pid} (web)", shown.lines()[0])
         shown.send(BACKSPACE).wait("Event").wait_gone("vCPU")
+        shown.send("q")
+        self.assertEqual(0, shown.wait_end())
+
+    def until_counted(self, shown, *names):
+        """Refreshes until these rows have numbers."""
+        kvmtest.until(lambda: shown.send(" ").wait("Event") and
+                      all(int(shown.value(name, 1) or 0) > 0 for name in names), f"all of {names}")
+
+    def test_rows_that_one_source_has(self):
+        guest = self.guest("web", "--stats", "--forever", "--rate", "300")
+        guest.go()
+        shown = self.start("--source", "stats,tracepoints", "-f", "(kvm_pio|exits)$",
+                           "-p", str(guest.pid))
+        self.until_counted(shown, "exits", "kvm_pio")
+        shown.send("e").wait("Exit reason")
+        self.assertNotIn("cannot", shown.text())
+        shown.send("e").wait("CurAvg/s")
+        self.until_counted(shown, "exits", "kvm_pio")
         shown.send("q")
         self.assertEqual(0, shown.wait_end())
 

@@ -6,7 +6,7 @@
 
 struct kvm_uevent_monitor;
 
-struct stats_vms {
+struct running_vms {
 	const struct host_root *root;
 	struct vm_list list;
 	int kvm_fd; /* KVM's directory in debugfs; -1: looks through /proc */
@@ -15,25 +15,25 @@ struct stats_vms {
 };
 
 /* Opens debugfs where it can be listed, also in lockdown; else listens to the kernel's uevents. */
-void stats_vms_open(struct stats_vms *vms, const struct host_root *root);
+void running_vms_open(struct running_vms *vms, const struct host_root *root);
 
 /* Closes and frees everything. */
-void stats_vms_done(struct stats_vms *vms);
+void running_vms_done(struct running_vms *vms);
 
 /*
  * Brings the list up to date: from debugfs; or from /proc when an event tells of a VM, when `all`
  * asks for it, and from time to time, as events do not reach containers. Returns 0 or -errno.
  */
-int stats_vms_update(struct stats_vms *vms, bool all) must_check;
+int running_vms_update(struct running_vms *vms, bool all) must_check;
 
 /* Whether VMs of all users are in the list, as far as that can be told. */
-bool stats_vms_are_all(const struct stats_vms *vms);
+bool running_vms_are_all(const struct running_vms *vms);
 
 /* The process by which a VM is known; of one that nobody knows the process of, its thread. */
-pid_t stats_vms_process(const struct vm *vm);
+pid_t running_vms_process(const struct vm *vm);
 
 /* Whether the process has a VM. */
-bool stats_vms_has(const struct stats_vms *vms, pid_t pid);
+bool running_vms_has(const struct running_vms *vms, pid_t pid);
 
 /* The name in debugfs of the process' only VM, in `name`; NULL when it has none or several. */
-const char *stats_vms_only(const struct stats_vms *vms, pid_t pid, char *name, size_t size);
+const char *running_vms_only(const struct running_vms *vms, pid_t pid, char *name, size_t size);

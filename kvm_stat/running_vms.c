@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "kvm_stat/stats_vms.h"
+#include "kvm_stat/running_vms.h"
 
 #include <errno.h>
 
@@ -9,25 +9,25 @@
 
 #define READ_EVERY 10000000000U /* ns: /proc, without a sign of a new VM */
 
-void stats_vms_open(struct stats_vms *vms, const struct host_root *root)
+void running_vms_open(struct running_vms *vms, const struct host_root *root)
 {
-	*vms = (struct stats_vms){.root = root};
+	*vms = (struct running_vms){.root = root};
 	vms->kvm_fd = mounts_open_debugfs(root, "kvm", NULL);
 	if (vms->kvm_fd < 0 && kvm_uevent_open(&vms->monitor) < 0)
 		vms->monitor = NULL;
 }
 
-void stats_vms_done(struct stats_vms *vms)
+void running_vms_done(struct running_vms *vms)
 {
 	vm_list_done(&vms->list);
 	kvm_uevent_close(vms->monitor);
 	if (vms->kvm_fd >= 0)
 		close(vms->kvm_fd);
-	*vms = (struct stats_vms){.kvm_fd = -1};
+	*vms = (struct running_vms){.kvm_fd = -1};
 }
 
 /* Whether somebody told of a VM that came, or there may be one that nobody told of. */
-static bool is_due(const struct stats_vms *vms)
+static bool is_due(const struct running_vms *vms)
 {
 	struct kvm_uevent event;
 	bool told = false;
@@ -38,7 +38,7 @@ static bool is_due(const struct stats_vms *vms)
 	return told || r < 0 || !vms->read_ns || clock_now_ns() - vms->read_ns >= READ_EVERY;
 }
 
-int stats_vms_update(struct stats_vms *vms, bool all)
+int running_vms_update(struct running_vms *vms, bool all)
 {
 	struct vm_list now = {0};
 	int r;
@@ -59,7 +59,7 @@ int stats_vms_update(struct stats_vms *vms, bool all)
 	return 0;
 }
 
-bool stats_vms_are_all(const struct stats_vms *vms)
+bool running_vms_are_all(const struct running_vms *vms)
 {
 	char ignored;
 
@@ -69,29 +69,29 @@ bool stats_vms_are_all(const struct stats_vms *vms)
 	       errno != EACCES;
 }
 
-pid_t stats_vms_process(const struct vm *vm)
+pid_t running_vms_process(const struct vm *vm)
 {
 	return vm->pid > 0 ? vm->pid : vm->tid;
 }
 
-bool stats_vms_has(const struct stats_vms *vms, pid_t pid)
+bool running_vms_has(const struct running_vms *vms, pid_t pid)
 {
 	size_t i;
 
 	for (i = 0; i < vms->list.count; i++) {
-		if (stats_vms_process(&vms->list.vms[i]) == pid)
+		if (running_vms_process(&vms->list.vms[i]) == pid)
 			return true;
 	}
 	return false;
 }
 
-const char *stats_vms_only(const struct stats_vms *vms, pid_t pid, char *name, size_t size)
+const char *running_vms_only(const struct running_vms *vms, pid_t pid, char *name, size_t size)
 {
 	const struct vm *found = NULL;
 	size_t i;
 
 	for (i = 0; i < vms->list.count; i++) {
-		if (stats_vms_process(&vms->list.vms[i]) != pid)
+		if (running_vms_process(&vms->list.vms[i]) != pid)
 			continue;
 		if (found)
 			return NULL;
