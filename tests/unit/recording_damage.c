@@ -245,6 +245,46 @@ static void test_members(void **state)
 	free(text);
 }
 
+/* Somebody writes another recording over the one that is shown. */
+static void test_changed_meanwhile(void **state)
+{
+	static const char *const lines[] = {
+		HEAD,
+		"{\"key\":true}",
+		"{\"names\":[{\"name\":\"a\",\"kind\":\"events\",\"unit\":\"none\"}]}",
+		"{\"names\":[{\"name\":\"b\",\"kind\":\"events\",\"unit\":\"none\"}]}",
+		"{\"names\":[{\"name\":\"c\",\"kind\":\"events\",\"unit\":\"none\"}]}",
+		"{\"owners\":[7,8,0]}",
+		"{\"rows\":[0,0,1,0,2,0]}",
+		"{\"values\":[0,1,1,1,1,1]}",
+		MOMENT,
+		"END",
+		NULL};
+	struct sample sample = {0};
+	struct source *replay;
+	size_t size;
+	char *text = make_many(&size);
+
+	(void)state;
+	put_member(text, size, true);
+	free(text);
+	replay = open_good();
+	select_by(replay, BY_VCPU);
+	replay_seek(replay, MANY - 1);
+	assert_int_equal(source_read(replay, &sample), 0);
+	put_lines(lines);
+	replay_seek(replay, 0);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), -EIO);
+	/* What is shown of it after that is nothing of the other one. */
+	source_reset(replay);
+	select_by(replay, BY_FIELD);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), -EIO);
+	sample_done(&sample);
+	source_close(replay);
+}
+
 static void test_hostile_lines(void **state)
 {
 	static const struct {
@@ -355,9 +395,9 @@ static void test_long_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		OF_HOST(test_cut),       OF_HOST(test_flipped),       OF_HOST(test_good_lines),
-		OF_HOST(test_members),   OF_HOST(test_hostile_lines), OF_HOST(test_heads),
-		OF_HOST(test_long_line),
+		OF_HOST(test_cut),     OF_HOST(test_flipped),           OF_HOST(test_good_lines),
+		OF_HOST(test_members), OF_HOST(test_changed_meanwhile), OF_HOST(test_hostile_lines),
+		OF_HOST(test_heads),   OF_HOST(test_long_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
