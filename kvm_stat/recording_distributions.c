@@ -120,6 +120,35 @@ static void write_distribution(struct recording_list *list, uint32_t id, uint32_
 	}
 }
 
+static uint64_t halfway(uint64_t now, uint64_t before, bool *is_end)
+{
+	int64_t change = (int64_t)(now - before);
+
+	*is_end |= change == INT64_MAX || change == INT64_MIN;
+	return before + (uint64_t)(change / 2);
+}
+
+/*
+ * Half of a change that has one of the two ends of 64 bits, which are what readers of JSON make of
+ * numbers beyond them. Returns false when it has none.
+ */
+static bool find_halfway(const struct distribution *now, const struct distribution *before,
+			 struct distribution *ret_halfway)
+{
+	bool is_end = false;
+	unsigned int i;
+
+	*ret_halfway = *now;
+	for (i = 0; i < now->bucket_count; i++)
+		ret_halfway->buckets[i] = halfway(now->buckets[i], before->buckets[i], &is_end);
+	ret_halfway->sum = halfway(now->sum, before->sum, &is_end);
+	ret_halfway->squares_low = halfway(now->squares_low, before->squares_low, &is_end);
+	ret_halfway->squares_high = halfway(now->squares_high, before->squares_high, &is_end);
+	ret_halfway->min = halfway(now->min, before->min, &is_end);
+	ret_halfway->max = halfway(now->max, before->max, &is_end);
+	return is_end;
+}
+
 int recording_distributions_write(struct written_shapes *shapes, const struct written_rows *rows,
 				  const struct sample *now, struct written_row *list, FILE *stream)
 {
@@ -134,6 +163,7 @@ int recording_distributions_write(struct written_shapes *shapes, const struct wr
 		const struct distribution *distribution = sample_distribution(now, row);
 		const struct distribution *before =
 			row_before ? sample_distribution(&rows->before, row_before) : NULL;
+		struct distribution half;
 		uint32_t shape, known = list[i].shape == RECORDING_NO_ROW ? 0 : list[i].shape;
 
 		r = find_shape(shapes, distribution, &shape);
@@ -142,8 +172,13 @@ int recording_distributions_write(struct written_shapes *shapes, const struct wr
 			continue;
 		if (shape == known && before && is_same_distribution(distribution, before))
 			continue;
-		write_distribution(&out, list[i].id, shape, distribution,
-				   shape == known && before ? before : &nothing);
+		if (shape != known || !before)
+			before = &nothing;
+		if (distribution && find_halfway(distribution, before, &half)) {
+			write_distribution(&out, list[i].id, shape, &half, before);
+			before = &half;
+		}
+		write_distribution(&out, list[i].id, shape, distribution, before);
 	}
 	recording_list_end(&out);
 	return r;

@@ -78,7 +78,8 @@ static int unpack(struct recording_input *input, const char **ret_why)
 		}
 		if (!input->in_member) {
 			input->member_offset = input->offset - (off_t)stream->avail_in;
-			input->member_lines = 0;
+			/* The line that is being read began before it. */
+			input->member_lines = input->line_length ? 1 : 0;
 			if (inflateReset(stream) != Z_OK)
 				return -ENOMEM;
 			input->in_member = true;

@@ -17,7 +17,7 @@ struct recording_input {
 	char *line; /* the line read last, with its end */
 	size_t line_length;
 	uint64_t line_number;  /* of the line read last, from 1 on; not known after a seek */
-	uint64_t member_lines; /* those that began in this member of the gzip file */
+	uint64_t member_lines; /* with it, those of this gzip member; 1: it begins there */
 	off_t member_offset;   /* where this member begins in the file */
 	bool may_end;          /* to be set when the recording has said that it ends here */
 	/* Of this file only: */

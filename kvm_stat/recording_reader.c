@@ -23,8 +23,9 @@ struct recording_reader {
 	uint64_t last_ns;
 	/* The present sample. */
 	uint32_t crc; /* of its lines */
-	bool is_key, has_moment, key_is_first;
-	off_t key_offset;
+	bool has_lines, is_key, has_moment;
+	bool can_seek;    /* of a key: reading can begin there, at: */
+	off_t key_offset; /* in the file */
 	struct recording_moment moment;
 	/* What the file says so far in this segment. */
 	struct recorded_guests guests;
@@ -141,12 +142,18 @@ static void forget_segment(struct recording_reader *reader)
 	reader->shapes.count = reader->names.id_count = 0;
 }
 
-static void take_key(struct recording_reader *reader)
+static int take_key(struct recording_reader *reader, const char **ret_why)
 {
+	bool is_first = reader->samples == 0;
+
+	if (reader->has_lines)
+		return recording_damage(ret_why, "a segment begins amid a sample");
 	forget_segment(reader);
 	reader->is_key = true;
-	reader->key_is_first = reader->input.member_lines == 1;
-	reader->key_offset = reader->input.member_offset;
+	/* The head stands before the first one, and is passed over when the file is read anew. */
+	reader->can_seek = is_first || reader->input.member_lines == 1;
+	reader->key_offset = is_first ? 0 : reader->input.member_offset;
+	return 0;
 }
 
 static int take_end(struct recording_reader *reader, struct json_object *object,
@@ -165,20 +172,20 @@ static int take_line(struct recording_reader *reader, struct json_object *object
 {
 	const struct recording_input *input = &reader->input;
 	struct json_object *value;
-	int r;
+	int r = 0;
 
 	if (reader->closed)
 		return recording_damage(ret_why, "something follows the end");
 	reader->closed = reader->input.may_end = json_get_bool(object, RECORDING_CLOSED);
 	if (reader->closed)
-		return reader->crc || reader->is_key
-			       ? recording_damage(ret_why, "the sample has no end")
-			       : 0;
+		return reader->has_lines ? recording_damage(ret_why, "the sample has no end") : 0;
 	if (json_get_bool(object, RECORDING_KEY))
-		take_key(reader);
+		r = take_key(reader, ret_why);
 	else if (reader->samples == 0 && !reader->is_key)
 		return recording_damage(ret_why, "the first sample does not begin a segment");
-	r = take_lists(reader, object, ret_why);
+	reader->has_lines = true;
+	if (r == 0)
+		r = take_lists(reader, object, ret_why);
 	if (r == 0 && json_object_object_get_ex(object, RECORDING_SAMPLE, &value)) {
 		r = recording_moment_take(&reader->moment, object, reader->samples, reader->last_ns,
 					  ret_why);
@@ -200,7 +207,7 @@ int recording_reader_next(struct recording_reader *reader)
 	if (reader->damage)
 		return -EBADMSG;
 	reader->crc = 0;
-	reader->is_key = reader->has_moment = false;
+	reader->has_lines = reader->is_key = reader->has_moment = false;
 	do {
 		struct json_object *object;
 
@@ -277,8 +284,7 @@ uint64_t recording_reader_position(const struct recording_reader *reader)
 bool recording_reader_segment(const struct recording_reader *reader, off_t *ret_offset)
 {
 	*ret_offset = reader->key_offset;
-	/* The head stands before the first one. */
-	return reader->is_key && (reader->key_is_first || reader->key_offset == 0);
+	return reader->is_key && reader->can_seek;
 }
 
 int recording_reader_seek(struct recording_reader *reader, uint64_t sample, off_t offset)

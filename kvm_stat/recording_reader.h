@@ -37,7 +37,7 @@ uint64_t recording_reader_position(const struct recording_reader *reader);
 
 /*
  * Where in the file the segment begins that the sample read last is the first of. Returns false
- * when it is not the first of one.
+ * when it is not the first of one, or when reading cannot begin there.
  */
 bool recording_reader_segment(const struct recording_reader *reader, off_t *ret_offset);
 

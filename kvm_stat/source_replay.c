@@ -25,8 +25,8 @@ struct replay_source {
 	struct segment *segments;
 	size_t segment_count;
 	struct guests guests; /* all that ever were there */
-	/* All names of the recording. */
-	const struct recorded_name *const *names;
+	/* All names of the recording, by index; should the file change, the reader may have more. */
+	const struct recorded_name **names;
 	size_t name_count;
 	const struct recorded_name **sorted; /* by name */
 	bool *timed;                         /* by index: an exit whose time is known, or a part */
@@ -187,16 +187,18 @@ static void find_timed(struct replay_source *replay)
 
 static int take_names(struct replay_source *replay)
 {
+	const struct recorded_name *const *names = recording_reader_names(replay->reader,
+									  &replay->name_count);
 	size_t i;
 
-	replay->names = recording_reader_names(replay->reader, &replay->name_count);
+	replay->names = calloc(replay->name_count + 1, sizeof(*replay->names));
 	replay->sorted = calloc(replay->name_count + 1, sizeof(*replay->sorted));
 	replay->timed = calloc(replay->name_count + 1, sizeof(*replay->timed));
 	replay->selected = calloc(replay->name_count + 1, sizeof(*replay->selected));
-	if (!replay->sorted || !replay->timed || !replay->selected)
+	if (!replay->names || !replay->sorted || !replay->timed || !replay->selected)
 		return -ENOMEM;
 	for (i = 0; i < replay->name_count; i++)
-		replay->sorted[i] = replay->names[i];
+		replay->names[i] = replay->sorted[i] = names[i];
 	qsort(replay->sorted, replay->name_count, sizeof(*replay->sorted), compare_sorted);
 	find_timed(replay);
 	return 0;
@@ -354,6 +356,15 @@ static int subtract_base(struct replay_source *replay, struct sample *sample)
 	return r;
 }
 
+/* Whether the file has names now that it had not when it was read first. */
+static bool has_new_names(const struct replay_source *replay)
+{
+	size_t count;
+
+	recording_reader_names(replay->reader, &count);
+	return count != replay->name_count;
+}
+
 /* Reads on, or back and on, until the sample `next` is the one read last. */
 static int read_next(struct replay_source *replay)
 {
@@ -391,7 +402,7 @@ static int replay_read(struct source *source, struct sample *sample)
 		return -ENODATA;
 	r = read_next(replay);
 	/* It was read well once: somebody has changed the file since. */
-	if (r == -EBADMSG)
+	if (r == -EBADMSG || has_new_names(replay))
 		return -EIO;
 	if (r < 0)
 		return r;
@@ -434,7 +445,7 @@ static void replay_reset(struct source *source)
 	struct replay_source *replay = self(source);
 
 	drop_base(replay);
-	if (!replay->next)
+	if (!replay->next || has_new_names(replay))
 		return;
 	/* Without memory totals go on from the recording's start: they are shown, not lost. */
 	if (recording_reader_rows(replay->reader, take_base, replay) < 0)
@@ -475,6 +486,7 @@ static void replay_close(struct source *source)
 	guests_done(&replay->guests);
 	free(replay->damage);
 	free(replay->segments);
+	free(replay->names);
 	free(replay->sorted);
 	free(replay->timed);
 	free(replay->selected);

@@ -172,9 +172,9 @@ class Fixture(Recording):
     def test_killed(self):
         """Whenever it is killed: all samples are there that were, but the last one at most."""
         for seed in range(8):
+            begin = time.monotonic()
             recorder = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", "--record",
                                    self.file, "-s", "0.1")
-            begin = time.monotonic()
             kvmtest.until_asleep(recorder)
             time.sleep(random.Random(seed).uniform(0.3, 0.9))  # at any moment: that is the point
             recorder.kill()

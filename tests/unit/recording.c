@@ -122,6 +122,60 @@ static void test_selections(void **state)
 	source_close(replay);
 }
 
+/* Numbers at the ends of their 64 bits, which readers of JSON cannot tell from those beyond. */
+static void test_extreme_times(void **state)
+{
+	static const uint64_t ends[] = {INT64_MAX, 1, (uint64_t)INT64_MAX + 1, UINT64_MAX, 0, 1};
+	struct recording_head head = {.by = BY_FIELD};
+	struct sample_row row = {.name = "kvm_exit"};
+	struct guests guests = {0};
+	struct recording_writer *writer;
+	struct sample sample = {0};
+	struct source *replay;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(recording_writer_open(path, &head, &writer), 0);
+	for (i = 0; i < array_size(ends); i++) {
+		struct recording_moment moment = moment_of((int)i);
+		struct distribution times = {.scale = DISTRIBUTION_LOG2,
+					     .bucket_count = 2,
+					     .has_moments = true,
+					     .has_extremes = true,
+					     .sum = ends[i],
+					     .squares_low = ends[i],
+					     .max = 3,
+					     .buckets = {5, ends[i]},
+					     .count = ends[i] + 5};
+
+		row.value = ends[i];
+		sample_clear(&sample);
+		assert_int_equal(sample_add_distribution(&sample, row, &times), 0);
+		assert_int_equal(recording_writer_add(writer, &sample, &moment, &guests), 0);
+	}
+	assert_int_equal(recording_writer_close(writer), 0);
+	replay = open_good();
+	select_by(replay, BY_FIELD);
+	for (i = 0; i < array_size(ends); i++) {
+		const struct distribution *times;
+
+		sample_clear(&sample);
+		assert_int_equal(source_read(replay, &sample), 0);
+		sample_sort(&sample);
+		assert_int_equal(sample.rows[0].value, ends[i]);
+		times = sample_distribution(&sample, &sample.rows[0]);
+		assert_non_null(times);
+		assert_int_equal(times->sum, ends[i]);
+		assert_int_equal(times->squares_low, ends[i]);
+		assert_int_equal(times->max, 3);
+		assert_int_equal(times->buckets[0], 5);
+		assert_int_equal(times->buckets[1], ends[i]);
+		assert_int_equal(times->count, ends[i] + 5);
+	}
+	sample_done(&sample);
+	source_close(replay);
+}
+
 /* What is there is never written to. */
 static void test_existing_file(void **state)
 {
@@ -182,6 +236,7 @@ int main(void)
 		OF_HOST(test_seek),
 		OF_HOST(test_reset),
 		OF_HOST(test_selections),
+		OF_HOST(test_extreme_times),
 		OF_HOST(test_existing_file),
 		OF_HOST(test_full_disk),
 	};

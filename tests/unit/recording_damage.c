@@ -112,33 +112,50 @@ static void test_flipped(void **state)
 	free(data);
 }
 
-/* Lines as a file, each sample with a checksum that is right: so they are looked into. */
-static void put_lines(const char *const *lines)
+/* Lines as text, each sample with a checksum that is right: so they are looked into. */
+static char *make_text(const char *const *lines, size_t *ret_size)
 {
-	gzFile file = gzopen(path, "wb");
+	char *text = NULL;
+	FILE *stream = open_memstream(&text, ret_size);
 	uLong crc = crc32(0, NULL, 0);
 	unsigned int samples = 0, i;
 
-	assert_non_null(file);
+	assert_non_null(stream);
 	for (i = 0; lines[i]; i++) {
-		char end[64];
-		int length = snprintf(end, sizeof(end), "{\"end\":%u,\"crc\":%lu}\n", samples, crc);
-
 		if (strcmp(lines[i], "END") == 0) {
-			assert_int_equal(gzwrite(file, end, (unsigned int)length), length);
+			fprintf(stream, "{\"end\":%u,\"crc\":%lu}\n", samples, crc);
 			crc = crc32(0, NULL, 0);
 			samples++;
 			continue;
 		}
-		assert_true(gzwrite(file, lines[i], (unsigned int)strlen(lines[i])) > 0);
-		assert_int_equal(gzwrite(file, "\n", 1), 1);
+		fprintf(stream, "%s\n", lines[i]);
 		if (i) {
 			crc = crc32(crc, (const Bytef *)lines[i], (uInt)strlen(lines[i]));
 			crc = crc32(crc, (const Bytef *)"\n", 1);
 		}
 	}
-	assert_true(gzputs(file, "{\"closed\":true}\n") > 0);
+	fputs("{\"closed\":true}\n", stream);
+	assert_int_equal(fclose(stream), 0);
+	return text;
+}
+
+/* A member of the gzip file: the first one empties the file. */
+static void put_member(const char *text, size_t size, bool first)
+{
+	gzFile file = gzopen(path, first ? "wb1" : "ab1");
+
+	assert_non_null(file);
+	assert_int_equal(gzwrite(file, text, (unsigned int)size), size);
 	assert_int_equal(gzclose(file), Z_OK);
+}
+
+static void put_lines(const char *const *lines)
+{
+	size_t size;
+	char *text = make_text(lines, &size);
+
+	put_member(text, size, true);
+	free(text);
 }
 
 #define HEAD   "{\"schema\":\"kvm_stat-recording/1\",\"sources\":[\"debugfs\"],\"by\":\"vcpu\"}"
@@ -170,6 +187,104 @@ static void test_good_lines(void **state)
 	source_close(replay);
 }
 
+#define MANY 40 /* samples */
+#define KEY  33 /* of them, at which a second segment begins */
+
+/* Samples of one row, whose value is the number of the sample. */
+static char *make_many(size_t *ret_size)
+{
+	static const char *const row[] = {"{\"key\":true}", NAME, "{\"owners\":[7,8,0]}",
+					  "{\"rows\":[0,0]}"};
+	static char moments[MANY][80];
+	const char *lines[MANY * 3 + 2 * array_size(row) + 2] = {HEAD};
+	size_t count = 1, i, j;
+
+	for (i = 0; i < MANY; i++) {
+		for (j = 0; j < array_size(row) && i % KEY == 0; j++)
+			lines[count++] = row[j];
+		if (i)
+			lines[count++] = i == KEY ? "{\"values\":[0,33]}" : "{\"values\":[0,1]}";
+		snprintf(moments[i], sizeof(moments[i]),
+			 "{\"sample\":%zu,\"monotonic\":%zu,\"time\":7}", i, i + 1);
+		lines[count++] = moments[i];
+		lines[count++] = "END";
+	}
+	assert_true(count < array_size(lines));
+	return make_text(lines, ret_size);
+}
+
+/* Wherever the members of the gzip file begin, one can go back from any sample to any other. */
+static void test_members(void **state)
+{
+	static const uint64_t order[] = {MANY - 1, KEY + 1, KEY - 1, KEY, 0, 1};
+	size_t size, key, head, cut, i;
+	char *text = make_many(&size);
+
+	(void)state;
+	head = strlen(HEAD) + 1;
+	key = (size_t)(strstr(text + head + 1, "{\"key\"") - text);
+	for (cut = 1; cut<size; cut += cut + 20> key && cut < key + 40 ? 1 : 1 + dice(30)) {
+		struct source *replay;
+
+		put_member(text, cut, true);
+		put_member(text + cut, size - cut, false);
+		replay = open_good();
+		assert_int_equal(replay_count(replay), MANY);
+		select_by(replay, BY_VCPU);
+		for (i = 0; i < array_size(order); i++) {
+			struct sample sample = {0};
+
+			replay_seek(replay, order[i]);
+			assert_int_equal(source_read(replay, &sample), 0);
+			assert_int_equal(sample.count, 1);
+			assert_int_equal(sample.rows[0].value, order[i]);
+			sample_done(&sample);
+		}
+		source_close(replay);
+	}
+	free(text);
+}
+
+/* Somebody writes another recording over the one that is shown. */
+static void test_changed_meanwhile(void **state)
+{
+	static const char *const lines[] = {
+		HEAD,
+		"{\"key\":true}",
+		"{\"names\":[{\"name\":\"a\",\"kind\":\"events\",\"unit\":\"none\"}]}",
+		"{\"names\":[{\"name\":\"b\",\"kind\":\"events\",\"unit\":\"none\"}]}",
+		"{\"names\":[{\"name\":\"c\",\"kind\":\"events\",\"unit\":\"none\"}]}",
+		"{\"owners\":[7,8,0]}",
+		"{\"rows\":[0,0,1,0,2,0]}",
+		"{\"values\":[0,1,1,1,1,1]}",
+		MOMENT,
+		"END",
+		NULL};
+	struct sample sample = {0};
+	struct source *replay;
+	size_t size;
+	char *text = make_many(&size);
+
+	(void)state;
+	put_member(text, size, true);
+	free(text);
+	replay = open_good();
+	select_by(replay, BY_VCPU);
+	replay_seek(replay, MANY - 1);
+	assert_int_equal(source_read(replay, &sample), 0);
+	put_lines(lines);
+	replay_seek(replay, 0);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), -EIO);
+	/* What is shown of it after that is nothing of the other one. */
+	source_reset(replay);
+	select_by(replay, BY_FIELD);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), -EIO);
+	sample_done(&sample);
+	source_close(replay);
+}
+
 static void test_hostile_lines(void **state)
 {
 	static const struct {
@@ -186,6 +301,7 @@ static void test_hostile_lines(void **state)
 		{"{\"names\":[{\"name\":1,\"kind\":\"events\",\"unit\":\"none\"}]}", "a name"},
 		{"{\"names\":[{\"name\":\"a\\u0000b\",\"kind\":\"events\",\"unit\":\"none\"}]}",
 		 "a name"},
+		{"{\"key\":true}", "amid a sample"},
 		{"{\"guests\":[{\"pid\":0,\"name\":\"a\"}]}", "a guest"},
 		{"{\"guests\":[{\"pid\":5,\"name\":\"a\",\"name_bytes\":\"0\"}]}", "a guest"},
 		{"{\"guests\":[{\"pid\":5,\"name\":\"a\",\"name_bytes\":\"00\"}]}", "a guest"},
@@ -279,8 +395,9 @@ static void test_long_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		OF_HOST(test_cut),           OF_HOST(test_flipped), OF_HOST(test_good_lines),
-		OF_HOST(test_hostile_lines), OF_HOST(test_heads),   OF_HOST(test_long_line),
+		OF_HOST(test_cut),     OF_HOST(test_flipped),           OF_HOST(test_good_lines),
+		OF_HOST(test_members), OF_HOST(test_changed_meanwhile), OF_HOST(test_hostile_lines),
+		OF_HOST(test_heads),   OF_HOST(test_long_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
