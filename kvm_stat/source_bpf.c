@@ -258,7 +258,7 @@ static int count_for(struct bpf_source *bpf, ssize_t name, uint64_t count)
 
 /*
  * Adds the events that are not counted by thread, and those for which there was no room: of them,
- * only that they happened is known.
+ * only that they happened is known, and not who made them.
  */
 static int read_totals(struct bpf_source *bpf)
 {
@@ -269,7 +269,7 @@ static int read_totals(struct bpf_source *bpf)
 	for (i = 0; r == 0 && i < bpf->events.count; i++) {
 		const struct bpf_event *event = &bpf->events.list[i];
 
-		if (bpf->selection.by != BY_FIELD || !totals[i])
+		if (bpf->selection.by != BY_FIELD || bpf->selection.tid || !totals[i])
 			continue;
 		r = count_for(bpf, event->name, totals[i]);
 		if (r == 0 && event->reasons)
