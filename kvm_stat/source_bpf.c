@@ -39,6 +39,7 @@ struct bpf_source {
 	struct count_key *gone; /* rows of who is gone */
 	size_t gone_count, gone_room;
 	uint64_t lost;
+	int failure; /* -errno of a reset, for the next read to return */
 };
 
 static struct bpf_source *self(struct source *source)
@@ -403,6 +404,8 @@ static int bpf_read(struct source *source, struct sample *sample)
 
 	if (!bpf->counter)
 		return 0;
+	if (bpf->failure < 0)
+		return bpf->failure;
 	/* Those that had their last rows with the read before. */
 	if (bpf->selection.last_words)
 		bury_dead(bpf);
@@ -426,9 +429,11 @@ static void bpf_reset(struct source *source)
 {
 	struct bpf_source *bpf = self(source);
 
-	if (!bpf->counter || read_counter(bpf) < 0)
-		return; /* the next read fails likewise and is reported */
-	bpf_tallies_reset(&bpf->tallies);
+	if (!bpf->counter)
+		return;
+	bpf->failure = read_counter(bpf);
+	if (bpf->failure == 0)
+		bpf_tallies_reset(&bpf->tallies);
 }
 
 static int bpf_list(struct source *source, void (*take)(const char *name, void *data), void *data)
