@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kvm_stat/bpf_codes.h"
 
+#include <errno.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +23,9 @@ static int compare_codes(const void *a, const void *b)
 	return r;
 }
 
-static void take_flags(struct bpf_codes *codes, const struct bpf_event *event,
-		       const struct exit_decoded *decoded, size_t *names, size_t *count)
+/* Adds the rows of flags. Returns 0 or -ENOMEM. */
+static int take_flags(struct bpf_codes *codes, const struct bpf_event *event,
+		      const struct exit_decoded *decoded, size_t *names, size_t *count)
 {
 	uint64_t bit;
 
@@ -38,16 +40,23 @@ static void take_flags(struct bpf_codes *codes, const struct bpf_event *event,
 		snprintf(digits, sizeof(digits), "FLAG_0x%llx", (unsigned long long)bit);
 		name = bpf_names_add_reason(codes->names, codes->selection, event->event->name,
 					    flag ? flag : digits, -1);
+		if (name == -ENOMEM)
+			return -ENOMEM;
 		if (name < 0)
 			continue;
 		codes->names->list[name]->is_flag = true;
 		names[(*count)++] = (size_t)name;
 	}
+	return 0;
 }
 
-/* Finds the rows that a record with these fields belongs to: `room` FLAGS_MAX + 2. */
-static size_t name_record(struct bpf_codes *codes, const struct bpf_event *event,
-			  const struct count_key *key, size_t *names)
+/*
+ * Finds the rows that a record with these fields belongs to; `names` has room for FLAGS_MAX + 2.
+ * Returns how many there are, or -ENOMEM: it is remembered what the fields mean, so a row that is
+ * missing now would be missing for ever.
+ */
+static ssize_t name_record(struct bpf_codes *codes, const struct bpf_event *event,
+			   const struct count_key *key, size_t *names)
 {
 	unsigned char record[BPF_RECORD_MAX] = {0};
 	struct exit_decoded decoded;
@@ -58,7 +67,7 @@ static size_t name_record(struct bpf_codes *codes, const struct bpf_event *event
 	if (event->name >= 0)
 		names[count++] = (size_t)event->name;
 	if (!event->reasons)
-		return count;
+		return (ssize_t)count;
 	for (i = 0; i < event->field_count; i++) {
 		const struct event_field *field = &event->fields[i];
 
@@ -75,29 +84,33 @@ static size_t name_record(struct bpf_codes *codes, const struct bpf_event *event
 		name = bpf_names_add_reason(codes->names, codes->selection, event->event->name,
 					    digits, event->other);
 	}
+	if (name == -ENOMEM)
+		return -ENOMEM;
 	if (name >= 0)
 		names[count++] = (size_t)name;
-	take_flags(codes, event, &decoded, names, &count);
-	return count;
+	return take_flags(codes, event, &decoded, names, &count) < 0 ? -ENOMEM : (ssize_t)count;
 }
 
 const struct bpf_code *bpf_codes_find(struct bpf_codes *codes, const struct count_key *key)
 {
 	struct bpf_code lookup = {.event = key->event};
-	size_t names[FLAGS_MAX + 2], count;
+	size_t names[FLAGS_MAX + 2];
 	struct bpf_code **node, *code;
+	ssize_t count;
 
 	memcpy(lookup.fields, key->fields, sizeof(lookup.fields));
 	node = tfind(&lookup, &codes->tree, compare_codes);
 	if (node)
 		return *node;
 	count = name_record(codes, &codes->events->list[key->event], key, names);
-	code = calloc(1, sizeof(*code) + count * sizeof(*names));
+	if (count < 0)
+		return NULL;
+	code = calloc(1, sizeof(*code) + (size_t)count * sizeof(*names));
 	if (!code)
 		return NULL;
 	*code = lookup;
-	code->count = count;
-	memcpy(code->names, names, count * sizeof(*names));
+	code->count = (size_t)count;
+	memcpy(code->names, names, code->count * sizeof(*names));
 	if (!tsearch(code, &codes->tree, compare_codes)) {
 		free(code);
 		return NULL;

@@ -39,6 +39,7 @@ struct bpf_source {
 	struct count_key *gone; /* rows of who is gone */
 	size_t gone_count, gone_room;
 	uint64_t lost;
+	int failure; /* -errno of a reset, for the next read to return */
 };
 
 static struct bpf_source *self(struct source *source)
@@ -258,7 +259,7 @@ static int count_for(struct bpf_source *bpf, ssize_t name, uint64_t count)
 
 /*
  * Adds the events that are not counted by thread, and those for which there was no room: of them,
- * only that they happened is known.
+ * only that they happened is known, and not who made them.
  */
 static int read_totals(struct bpf_source *bpf)
 {
@@ -269,7 +270,7 @@ static int read_totals(struct bpf_source *bpf)
 	for (i = 0; r == 0 && i < bpf->events.count; i++) {
 		const struct bpf_event *event = &bpf->events.list[i];
 
-		if (bpf->selection.by != BY_FIELD || !totals[i])
+		if (bpf->selection.by != BY_FIELD || bpf->selection.tid || !totals[i])
 			continue;
 		r = count_for(bpf, event->name, totals[i]);
 		if (r == 0 && event->reasons)
@@ -403,6 +404,8 @@ static int bpf_read(struct source *source, struct sample *sample)
 
 	if (!bpf->counter)
 		return 0;
+	if (bpf->failure < 0)
+		return bpf->failure;
 	/* Those that had their last rows with the read before. */
 	if (bpf->selection.last_words)
 		bury_dead(bpf);
@@ -426,9 +429,11 @@ static void bpf_reset(struct source *source)
 {
 	struct bpf_source *bpf = self(source);
 
-	if (!bpf->counter || read_counter(bpf) < 0)
-		return; /* the next read fails likewise and is reported */
-	bpf_tallies_reset(&bpf->tallies);
+	if (!bpf->counter)
+		return;
+	bpf->failure = read_counter(bpf);
+	if (bpf->failure == 0)
+		bpf_tallies_reset(&bpf->tallies);
 }
 
 static int bpf_list(struct source *source, void (*take)(const char *name, void *data), void *data)

@@ -6,12 +6,8 @@
 #include "tests/unit/unit.h"
 
 #include <bpf/bpf.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,172 +15,19 @@
 #include "kvm_stat/bpf_counter.h"
 #include "kvm_stat/session.h"
 #include "kvm_stat/tracepoint_event.h"
+#include "tests/cli/bpf_guests.h"
 #include "tests/cli/private_mounts.h"
 #include "tests/guest/sample_vm.h"
 #include "tests/unit/capture.h"
 
-#define IO          500
-#define CPUIDS      100
-#define HALTS       30
-#define RESTARTS    50
-#define EXITS       (IO + HALTS + 1) /* to userspace; the last one ends the work */
-#define FIELDS      "kvm_(pio|cpuid|userspace_exit)"
-#define SOME_ROWS   64
-#define FILES       256 /* as many descriptors are looked at */
-#define EXITS_EVENT "kvm_userspace_exit"
+#define FIELDS        "kvm_(pio|cpuid|userspace_exit)"
+#define SOME_ROWS     64
+#define FILES         256          /* as many descriptors are looked at */
+#define NO_THREAD     0x40000000   /* above what the kernel gives out */
+#define FULL_READ_MAX 20000000000U /* ns */
+#define EXITS_EVENT   "kvm_userspace_exit"
 
 static struct host_root root;
-
-/* Guests */
-
-struct thread {
-	struct sample_vm *vm;
-	struct sample_work work;
-	unsigned int id;
-	uint64_t rate;
-	pid_t tid;
-	int r;
-};
-
-static void *run_thread(void *data)
-{
-	static const bool never;
-	struct thread *thread = data;
-	struct sample_vcpu *vcpu = NULL;
-	struct sample_work seen = {0};
-
-	thread->tid = gettid();
-	thread->r = sample_vcpu_create(thread->vm, thread->id, &vcpu);
-	if (thread->r == 0)
-		thread->r = sample_vcpu_run(vcpu, &thread->work, 1, thread->rate, &never, &seen);
-	sample_vcpu_destroy(vcpu);
-	if (thread->r == 0 && memcmp(&seen, &thread->work, sizeof(seen)) != 0)
-		thread->r = -EPROTO;
-	return NULL;
-}
-
-/* Does the work in a thread of its own, which ends. Returns its number. */
-static pid_t work(struct sample_vm *vm, unsigned int id)
-{
-	struct thread thread = {.vm = vm, .id = id, .work = {IO, CPUIDS, HALTS}};
-	pthread_t handle;
-
-	if (pthread_create(&handle, NULL, run_thread, &thread) != 0)
-		abort();
-	pthread_join(handle, NULL);
-	if (thread.r < 0) {
-		fprintf(stderr, "cannot run a guest: %s\n", strerror(-thread.r));
-		abort();
-	}
-	return thread.tid;
-}
-
-/* Runs a vCPU that comes back at once, with EINTR: a "restart", which has a row for each thread. */
-static void *run_interrupted(void *data)
-{
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	int vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
-	int vcpu = vm < 0 ? -1 : ioctl(vm, KVM_CREATE_VCPU, 0);
-	struct kvm_run *run;
-	unsigned int i;
-
-	run = vcpu < 0 ? MAP_FAILED
-		       : mmap(NULL, sizeof(*run), PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
-	if (run == MAP_FAILED)
-		abort();
-	run->immediate_exit = 1;
-	for (i = 0; i < RESTARTS; i++) {
-		if (ioctl(vcpu, KVM_RUN, 0) == 0 || errno != EINTR)
-			abort();
-	}
-	munmap(run, sizeof(*run));
-	close(vcpu);
-	close(vm);
-	close(kvm);
-	return data;
-}
-
-static void interrupt_vcpu(void)
-{
-	pthread_t handle;
-
-	if (pthread_create(&handle, NULL, run_interrupted, NULL) != 0)
-		abort();
-	pthread_join(handle, NULL);
-}
-
-static struct sample_vm *create_vm(void)
-{
-	struct sample_vm *vm;
-
-	if (sample_vm_create(false, &vm) < 0)
-		abort();
-	return vm;
-}
-
-/* A process that makes a VM and does what it is told by single letters. */
-struct vm_process {
-	pid_t pid;
-	int to, from;
-};
-
-static _Noreturn void be_guest(int in, int out)
-{
-	struct sample_vm *vm = create_vm();
-	unsigned int id = 0;
-	char order;
-
-	while (write(out, "", 1) == 1 && read(in, &order, 1) == 1) {
-		if (order == 'w')
-			work(vm, id++);
-		if (order == 'i')
-			interrupt_vcpu();
-		if (order == 'c') {
-			sample_vm_destroy(vm);
-			vm = NULL;
-		}
-		if (order == 'n') {
-			vm = create_vm();
-			id = 0;
-		}
-	}
-	_exit(0);
-}
-
-/* Gives an order and waits until it is carried out; 0: for the guest to be there. */
-static void order(const struct vm_process *guest, char letter)
-{
-	char done;
-
-	assert_true(letter == 0 || write(guest->to, &letter, 1) == 1);
-	assert_int_equal(read(guest->from, &done, 1), 1);
-}
-
-static struct vm_process start_guest(void)
-{
-	int to[2] = {-1, -1}, from[2] = {-1, -1};
-	struct vm_process guest;
-
-	assert_true(pipe2(to, O_CLOEXEC) == 0 && pipe2(from, O_CLOEXEC) == 0);
-	guest = (struct vm_process){.pid = fork(), .to = to[1], .from = from[0]};
-	assert_true(guest.pid >= 0);
-	if (guest.pid == 0) {
-		close(to[1]);
-		be_guest(to[0], from[1]);
-	}
-	close(to[0]);
-	close(from[1]);
-	order(&guest, 0);
-	return guest;
-}
-
-static void end_guest(const struct vm_process *guest)
-{
-	close(guest->to);
-	close(guest->from);
-	kill(guest->pid, SIGKILL);
-	assert_int_equal(waitpid(guest->pid, NULL, 0), guest->pid);
-}
 
 /* Counting */
 
@@ -257,27 +100,44 @@ static void assert_work(const struct counting *counting, pid_t guest, int64_t ti
 	assert_int_equal(value(counting, EXITS_EVENT, guest), times * EXITS);
 }
 
-/* How many rows of a process one of our maps in the kernel has. */
-static size_t kernel_rows(const char *map, pid_t process)
+static uint64_t now(void)
 {
-	size_t count = 0, maps = 0;
-	int fd;
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+/* The only one of our maps in the kernel that has this name. */
+static int kernel_map(const char *name)
+{
+	int fd, found = -1;
 
 	for (fd = 3; fd < FILES; fd++) {
 		struct bpf_map_info info = {0};
 		unsigned int size = sizeof(info);
-		struct count_key key, *before = NULL;
 
 		if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ||
-		    info.type != BPF_MAP_TYPE_HASH || strcmp(info.name, map) != 0)
+		    info.type != BPF_MAP_TYPE_HASH || strcmp(info.name, name) != 0)
 			continue;
-		maps++;
-		while (bpf_map_get_next_key(fd, before, &key) == 0) {
-			count += (pid_t)key.tgid == process;
-			before = &key;
-		}
+		assert_int_equal(found, -1);
+		found = fd;
 	}
-	assert_int_equal(maps, 1);
+	assert_int_not_equal(found, -1);
+	return found;
+}
+
+/* How many rows of a process it has. */
+static size_t kernel_rows(const char *map, pid_t process)
+{
+	struct count_key key, *before = NULL;
+	size_t count = 0;
+	int fd = kernel_map(map);
+
+	while (bpf_map_get_next_key(fd, before, &key) == 0) {
+		count += (pid_t)key.tgid == process;
+		before = &key;
+	}
 	return count;
 }
 
@@ -288,18 +148,18 @@ static void test_no_room(void **state)
 	unsigned int id;
 	struct capture capture;
 	struct source_health health;
-	char *said, *newline;
+	char *said, *newline, expected[80];
 
 	(void)state;
 	start(&counting, 1, (struct selection){.pid = getpid(), .children = true});
 	for (id = 0; id < 3; id++)
-		interrupt_vcpu();
+		bpf_guest_interrupt();
 	session.sources[session.source_count++] = counting.source;
 	capture = capture_start(STDERR_FILENO);
 	/* The first one also takes the row of its thread, so there is room for one more. */
 	assert_int_equal(session_sample(&session), 0);
 	for (; id < 6; id++)
-		interrupt_vcpu();
+		bpf_guest_interrupt();
 	assert_int_equal(session_sample(&session), 0);
 	assert_int_equal(session_sample(&session), 0);
 	said = capture_end(&capture);
@@ -315,24 +175,94 @@ static void test_no_room(void **state)
 	newline = strchr(said, '\n');
 	assert_non_null(newline);
 	assert_string_equal(newline, "\n");
-	assert_non_null(strstr(said, "could not be told apart"));
+	/* How many it was then. */
+	snprintf(expected, sizeof(expected), "tracepoints: %d events could not be told apart",
+		 2 * RESTARTS);
+	assert_non_null(strstr(said, expected));
 	free(said);
 	rates_done(&session.rates);
 	sample_done(&session.sample);
 	stop(&counting);
 }
 
+/* What could not be told apart was made by any thread: it is not counted for a certain one. */
+static void test_no_room_for_one_thread(void **state)
+{
+	struct counting counting;
+	unsigned int i;
+
+	(void)state;
+	start(&counting, 1, (struct selection){.pid = getpid(), .tid = gettid(), .children = true});
+	for (i = 0; i < 3; i++)
+		bpf_guest_interrupt(); /* in threads of their own */
+	read_sample(&counting);
+	assert_int_equal(value(&counting, EXITS_EVENT, 0), 0);
+	assert_int_equal(sum_of_reasons(&counting), 0);
+	assert_int_equal(source_health(counting.source).lost, 2 * RESTARTS);
+	stop(&counting);
+}
+
+/* Fills all rows but those that are there with copies of one, of threads that never were. */
+static uint32_t fill_rows(uint64_t count)
+{
+	int fd = kernel_map("rows");
+	struct count_key key;
+	uint32_t filled = 0;
+
+	assert_int_equal(bpf_map_get_next_key(fd, NULL, &key), 0);
+	for (;;) {
+		key.tid = NO_THREAD + filled;
+		if (bpf_map_update_elem(fd, &key, &count, BPF_NOEXIST) < 0)
+			break;
+		filled++;
+	}
+	assert_int_equal(errno, E2BIG);
+	return filled;
+}
+
+/* As many rows as are usual, full: nothing gets out of hand, and there is room again after that. */
+static void test_all_rows_taken(void **state)
+{
+	struct counting counting;
+	uint64_t begin;
+	uint32_t filled;
+
+	(void)state;
+	start(&counting, SOURCE_BPF_ROWS, (struct selection){.pid = getpid(), .children = true});
+	bpf_guest_interrupt();
+	filled = fill_rows(3);
+	/* The kernel counts the rows of big maps by CPU, and may be wrong by some. */
+	assert_in_range(filled, SOURCE_BPF_ROWS / 2, SOURCE_BPF_ROWS);
+	bpf_guest_interrupt();
+	begin = now();
+	read_sample(&counting);
+	assert_true(now() - begin < FULL_READ_MAX);
+	assert_int_equal(value(&counting, EXITS_EVENT, 0), 2 * RESTARTS + 3 * (int64_t)filled);
+	assert_int_equal(value(&counting, EXITS_EVENT "(restart)", 0),
+			 RESTARTS + 3 * (int64_t)filled);
+	assert_int_equal(value(&counting, EXITS_EVENT "(other)", 0), RESTARTS);
+	assert_int_equal(source_health(counting.source).lost, RESTARTS);
+	assert_int_equal(kernel_rows("rows", getpid()), 0);
+
+	bpf_guest_interrupt();
+	read_sample(&counting);
+	assert_int_equal(value(&counting, EXITS_EVENT "(restart)", 0),
+			 2 * RESTARTS + 3 * (int64_t)filled);
+	assert_int_equal(source_health(counting.source).lost, RESTARTS);
+	stop(&counting);
+}
+
 static void test_threads_that_end(void **state)
 {
 	struct counting counting;
-	struct sample_vm *vm = create_vm();
+	struct sample_vm *vm = bpf_guest_vm();
 	unsigned int id;
 
 	(void)state;
 	start(&counting, SOME_ROWS,
 	      (struct selection){.by = BY_GUEST, .pid = getpid(), .children = true});
 	for (id = 0; id < 4; id++) {
-		work(vm, id);
+		bpf_guest_work(vm, id);
 		/* kvm_pio, kvm_cpuid, and of the exits IO, HLT and MMIO */
 		assert_int_equal(kernel_rows("rows", getpid()), 5);
 		read_sample(&counting);
@@ -343,7 +273,7 @@ static void test_threads_that_end(void **state)
 	source_reset(counting.source);
 	read_sample(&counting);
 	assert_work(&counting, getpid(), 0);
-	work(vm, id);
+	bpf_guest_work(vm, id);
 	read_sample(&counting);
 	assert_work(&counting, getpid(), 1);
 	stop(&counting);
@@ -359,7 +289,7 @@ static void test_ends_amid_reading(void **state)
 	(void)state;
 	start(&counting, SOME_ROWS * 1024, (struct selection){.children = true});
 	for (round = 0; round < 60; round++) {
-		struct vm_process guest = start_guest();
+		struct bpf_guest guest = bpf_guest_start();
 		int64_t before = 0, seen;
 		unsigned int i;
 
@@ -385,19 +315,19 @@ static void test_ends_amid_reading(void **state)
 static void test_guests_that_end(void **state)
 {
 	struct counting by_guest, by_field;
-	struct vm_process guests[2];
+	struct bpf_guest guests[2];
 
 	(void)state;
 	start(&by_guest, SOME_ROWS * 1024, (struct selection){.by = BY_GUEST, .children = true});
-	guests[0] = start_guest();
-	guests[1] = start_guest();
-	order(&guests[0], 'w');
-	order(&guests[1], 'w');
-	order(&guests[1], 'w');
+	guests[0] = bpf_guest_start();
+	guests[1] = bpf_guest_start();
+	bpf_guest_order(&guests[0], 'w');
+	bpf_guest_order(&guests[1], 'w');
+	bpf_guest_order(&guests[1], 'w');
 	read_sample(&by_guest);
 	assert_work(&by_guest, guests[0].pid, 1);
 	assert_work(&by_guest, guests[1].pid, 2);
-	end_guest(&guests[0]);
+	bpf_guest_end(&guests[0]);
 	read_sample(&by_guest);
 	assert_int_equal(value(&by_guest, EXITS_EVENT, guests[0].pid), -1);
 	assert_work(&by_guest, guests[1].pid, 2);
@@ -405,8 +335,8 @@ static void test_guests_that_end(void **state)
 	stop(&by_guest);
 
 	start(&by_field, SOME_ROWS, (struct selection){.pid = guests[1].pid, .children = true});
-	order(&guests[1], 'w');
-	end_guest(&guests[1]);
+	bpf_guest_order(&guests[1], 'w');
+	bpf_guest_end(&guests[1]);
 	read_sample(&by_field);
 	assert_work(&by_field, 0, 1);
 	assert_int_equal(kernel_rows("rows", guests[1].pid), 0);
@@ -417,23 +347,23 @@ static void test_guests_that_end(void **state)
 static void test_vm_that_ends(void **state)
 {
 	struct counting counting;
-	struct vm_process guest = start_guest();
+	struct bpf_guest guest = bpf_guest_start();
 
 	(void)state;
 	start(&counting, SOME_ROWS * 1024, (struct selection){.by = BY_GUEST, .children = true});
-	order(&guest, 'w');
+	bpf_guest_order(&guest, 'w');
 	read_sample(&counting);
 	assert_work(&counting, guest.pid, 1);
 	source_reset(counting.source);
-	order(&guest, 'c');
+	bpf_guest_order(&guest, 'c');
 	read_sample(&counting);
 	assert_int_equal(value(&counting, "kvm_pio", guest.pid), -1);
-	order(&guest, 'n');
-	order(&guest, 'w');
+	bpf_guest_order(&guest, 'n');
+	bpf_guest_order(&guest, 'w');
 	read_sample(&counting);
 	assert_work(&counting, guest.pid, 1);
 	stop(&counting);
-	end_guest(&guest);
+	bpf_guest_end(&guest);
 }
 
 /* Without debugfs the kernel's events tell of VMs that come and go. */
@@ -441,33 +371,33 @@ static void test_vms_without_debugfs(void **state)
 {
 	static const char debugfs[] = "/sys/kernel/debug";
 	struct counting counting;
-	struct vm_process guest;
+	struct bpf_guest guest;
 
 	(void)state;
 	assert_int_equal(umount2(debugfs, MNT_DETACH), 0);
 	start(&counting, SOME_ROWS * 1024, (struct selection){.by = BY_GUEST, .children = true});
 	read_sample(&counting);
-	guest = start_guest();
-	order(&guest, 'w');
+	guest = bpf_guest_start();
+	bpf_guest_order(&guest, 'w');
 	read_sample(&counting);
 	assert_work(&counting, guest.pid, 1);
-	order(&guest, 'c');
+	bpf_guest_order(&guest, 'c');
 	read_sample(&counting);
 	assert_int_equal(value(&counting, "kvm_pio", guest.pid), -1);
 	stop(&counting);
-	end_guest(&guest);
+	bpf_guest_end(&guest);
 	assert_int_equal(mount("debugfs", debugfs, "debugfs", 0, NULL), 0);
 }
 
 static void test_threads_by_vcpu(void **state)
 {
 	struct counting counting;
-	struct vm_process guest = start_guest();
+	struct bpf_guest guest = bpf_guest_start();
 	size_t i, threads = 0;
 
 	(void)state;
 	start(&counting, SOME_ROWS * 1024, (struct selection){.by = BY_VCPU, .children = true});
-	order(&guest, 'w');
+	bpf_guest_order(&guest, 'w');
 	read_sample(&counting); /* the thread has ended: no row of it is left */
 	for (i = 0; i < counting.sample.count; i++) {
 		const struct sample_row *row = &counting.sample.rows[i];
@@ -477,7 +407,7 @@ static void test_threads_by_vcpu(void **state)
 	assert_int_equal(threads, 0);
 	assert_int_equal(kernel_rows("rows", guest.pid), 0);
 	stop(&counting);
-	end_guest(&guest);
+	bpf_guest_end(&guest);
 }
 
 /* Latencies */
@@ -516,14 +446,6 @@ static int take_latency(const struct count_key *key, const struct count_latency 
 	return 0;
 }
 
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
-}
-
 /* From each exit to userspace until the next `out` that the guest is at: 5 ms, as it is paced. */
 static void test_latencies(void **state)
 {
@@ -531,7 +453,7 @@ static void test_latencies(void **state)
 		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
 		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
 	};
-	struct thread thread = {.vm = create_vm(), .work = {.io = 40}, .rate = 200};
+	struct bpf_guest_thread thread = {.vm = bpf_guest_vm(), .work = {.io = 40}, .rate = 200};
 	struct latencies taken = {0};
 	struct count_latency last, *latency = &taken.latency;
 	struct bpf_counter *counter;
@@ -542,7 +464,7 @@ static void test_latencies(void **state)
 	(void)state;
 	assert_int_equal(bpf_counter_open(events, 2, getpid(), SOME_ROWS, &counter), 0);
 	start = now();
-	assert_int_equal(pthread_create(&handle, NULL, run_thread, &thread), 0);
+	assert_int_equal(pthread_create(&handle, NULL, bpf_guest_run_thread, &thread), 0);
 	pthread_join(handle, NULL);
 	elapsed = now() - start;
 	assert_int_equal(thread.r, 0);
@@ -611,14 +533,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_no_room_for_one_thread),
+		cmocka_unit_test(test_all_rows_taken),
 		cmocka_unit_test(test_threads_that_end),
 		cmocka_unit_test(test_ends_amid_reading),
 		cmocka_unit_test(test_guests_that_end),
 		cmocka_unit_test(test_vm_that_ends),
+		cmocka_unit_test(test_vms_without_debugfs),
 		cmocka_unit_test(test_threads_by_vcpu),
 		cmocka_unit_test(test_latencies),
 		cmocka_unit_test(test_refused_half_way),
-		cmocka_unit_test(test_vms_without_debugfs),
 	};
 	struct sample_vm *vm;
 	int r;

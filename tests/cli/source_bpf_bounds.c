@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What kvm_stat's own memory and time do when guests make ever new exit numbers, and when threads
- * come and go for days: the counter in the kernel is replaced by one that makes such rows up.
+ * What kvm_stat's own memory and time do when guests make ever new exit numbers, when threads come
+ * and go for days, and when memory ends: the counter in the kernel is replaced by one that makes
+ * such rows up.
  */
 #include "tests/unit/unit.h"
 
@@ -25,8 +26,21 @@
 static struct {
 	bool numbers, threads;
 	uint32_t reads;
-	uint32_t taken; /* rows of threads that are gone */
+	uint32_t taken;   /* rows of threads that are gone */
+	bool memory_ends; /* once, for the next list that grows */
 } made;
+
+/* In the place of the C library's. */
+void *reallocarray(void *ptr, size_t nmemb, size_t size)
+{
+	if (made.memory_ends) {
+		made.memory_ends = false;
+		errno = ENOMEM;
+		return NULL;
+	}
+	assert_true(!size || nmemb <= SIZE_MAX / size);
+	return realloc(ptr, nmemb * size);
+}
 
 int bpf_counter_open(const struct bpf_counter_event *events, size_t count, pid_t process,
 		     unsigned int rows, struct bpf_counter **ret_counter)
@@ -192,6 +206,39 @@ static void test_endless_numbers(void **state)
 	sample_done(&sample);
 }
 
+/* A number that cannot be named for lack of memory is not without a name for ever. */
+static void test_memory_that_ends(void **state)
+{
+	struct source *source;
+	struct field_filter *filter;
+	struct sample sample = {0};
+	uint64_t value, sum;
+	size_t count;
+
+	(void)state;
+	memset(&made, 0, sizeof(made));
+	made.numbers = true;
+	start(&source, &filter);
+	made.memory_ends = true;
+	assert_int_equal(source_read(source, &sample), -ENOMEM);
+	assert_false(made.memory_ends);
+	made.reads = 0; /* the same numbers again */
+	value = read_values(source, &sample, &sum, &count);
+	assert_int_equal(value, 3 * NUMBERS);
+	assert_int_equal(sum, value);
+
+	/* Nor is a reset forgotten that could not be done. */
+	made.threads = true;
+	made.numbers = false;
+	made.memory_ends = true; /* for the rows to be taken out */
+	source_reset(source);
+	assert_false(made.memory_ends);
+	assert_int_equal(source_read(source, &sample), -ENOMEM);
+	source_close(source);
+	field_filter_free(filter);
+	sample_done(&sample);
+}
+
 static void test_endless_threads(void **state)
 {
 	struct source *source;
@@ -223,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endless_numbers),
 		cmocka_unit_test(test_endless_threads),
+		cmocka_unit_test(test_memory_that_ends),
 	};
 	int r;
 
