@@ -93,6 +93,19 @@ struct bpf_owner *bpf_owners_find(struct bpf_owners *owners, pid_t tgid, pid_t t
 	return owner;
 }
 
+static bool saw_end(const struct bpf_owners *owners, pid_t tgid, pid_t tid)
+{
+	struct bpf_owner key = {.tgid = tgid, .tid = tid};
+	struct bpf_owner **node = tfind(&key, &owners->tree, compare_owners);
+
+	return node && (*node)->checked == owners->reads && !(*node)->alive;
+}
+
+bool bpf_owners_saw_end(const struct bpf_owners *owners, pid_t tgid, pid_t tid)
+{
+	return saw_end(owners, tgid, 0) || saw_end(owners, tgid, tid);
+}
+
 /* Rows of who was not seen are gone. */
 static bool is_dead(const void *node, void *data)
 {

@@ -35,6 +35,9 @@ int bpf_owners_begin(struct bpf_owners *owners) must_check;
  */
 struct bpf_owner *bpf_owners_find(struct bpf_owners *owners, pid_t tgid, pid_t tid) must_check;
 
+/* Whether this read has found the thread, or its process, gone. */
+bool bpf_owners_saw_end(const struct bpf_owners *owners, pid_t tgid, pid_t tid) must_check;
+
 /* Forgets who is gone, or has no rows any more. */
 void bpf_owners_bury(struct bpf_owners *owners);
 

@@ -38,6 +38,7 @@ struct bpf_source {
 	struct bpf_tallies tallies;
 	struct count_key *gone; /* rows of who is gone */
 	size_t gone_count, gone_room;
+	bool some_are_gone;
 	uint64_t lost;
 	int failure; /* -errno of a reset, for the next read to return */
 };
@@ -175,8 +176,8 @@ static int add_row_to_tallies(struct bpf_source *bpf, const struct count_key *ke
 }
 
 /*
- * A row as it was when it was read. Of a thread that is gone this may not be the end: its row is
- * taken when all others are read.
+ * A row as it was when it was read. Of a thread that is gone this may not be the end, nor all of its
+ * rows: they are read again, see retire_gone().
  */
 static int take_row(const struct count_key *key, uint64_t count, void *data)
 {
@@ -184,9 +185,18 @@ static int take_row(const struct count_key *key, uint64_t count, void *data)
 	bool gone;
 	int r = is_gone(bpf, key, &gone);
 
-	if (r == 0 && gone)
-		return forget_later(bpf, key);
-	return r < 0 ? r : add_row_to_tallies(bpf, key, false, count, NULL);
+	bpf->some_are_gone |= gone;
+	return r < 0 || gone ? r : add_row_to_tallies(bpf, key, false, count, NULL);
+}
+
+static int take_row_of_gone(const struct count_key *key, uint64_t count, void *data)
+{
+	struct bpf_source *bpf = data;
+
+	(void)count; /* read when it is taken out */
+	return bpf_owners_saw_end(&bpf->owners, (pid_t)key->tgid, (pid_t)key->tid)
+		       ? forget_later(bpf, key)
+		       : 0;
 }
 
 static struct distribution to_distribution(const struct count_latency *latency)
@@ -220,18 +230,31 @@ static int take_latency(const struct count_key *key, const struct count_latency 
 	bool gone;
 	int r = is_gone(bpf, key, &gone);
 
-	/* Without room for its count, a row has a latency only. */
-	if (r == 0 && gone)
-		return forget_later(bpf, key);
-	return r < 0 ? r : add_row_to_tallies(bpf, key, false, 0, &distribution);
+	bpf->some_are_gone |= gone;
+	return r < 0 || gone ? r : add_row_to_tallies(bpf, key, false, 0, &distribution);
 }
 
-/* Takes the rows of who is gone out of the kernel, and adds them to what the tallies keep. */
+/* Without room for its count, a row has a latency only. */
+static int take_latency_of_gone(const struct count_key *key, const struct count_latency *latency,
+				void *data)
+{
+	(void)latency;
+	return take_row_of_gone(key, 0, data);
+}
+
+/*
+ * Takes the rows of who is gone out of the kernel, and adds them to what the tallies keep. That
+ * they end may have been seen after they made rows which were not there to be read.
+ */
 static int retire_gone(struct bpf_source *bpf)
 {
 	size_t i;
 	int r = 0;
 
+	if (bpf->some_are_gone)
+		r = bpf_counter_rows(bpf->counter, take_row_of_gone, bpf);
+	if (r == 0 && bpf->some_are_gone && bpf->selection.latency)
+		r = bpf_counter_latencies(bpf->counter, take_latency_of_gone, bpf);
 	for (i = 0; r == 0 && i < bpf->gone_count; i++) {
 		struct distribution distribution;
 		struct count_latency latency;
@@ -287,6 +310,7 @@ static int read_counter(struct bpf_source *bpf)
 	bpf_codes_limit(&bpf->codes);
 	bpf_tallies_begin(&bpf->tallies);
 	bpf->gone_count = 0;
+	bpf->some_are_gone = false;
 	r = bpf_owners_begin(&bpf->owners);
 	if (r == 0)
 		r = read_totals(bpf);
