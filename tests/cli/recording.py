@@ -274,7 +274,7 @@ class Size(Recording):
     def test_memory(self):
         """What a replay takes depends on the guests, not on how long the recording is."""
         peaks = []
-        for samples in (70, 700):
+        for samples in (70, 280):
             size = self.make(10, samples)
             peaks.append(self.peak("-l", "--by", "vcpu"))
             print(f"replay of {size / 1e6:.1f} MB: {peaks[-1]} KiB")
