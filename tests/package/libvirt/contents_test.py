@@ -68,7 +68,10 @@ class Contents(unittest.TestCase):
                 self.assertEqual(
                     {"keep"} if unit.endswith(".socket") or "guests" in unit else
                     {"reload"} if re.match("virtlo(g|ck)d", unit) else {"restart"}, kinds, unit)
-                self.assertEqual(4, scripts.count("units='"), unit)
+                for kind in ("preinstall", "preuninstall", "postuninstall", "posttrans"):
+                    script = re.search(rf"^{kind} scriptlet .*\n((?:(?!\w+ scriptlet ).*\n)*)",
+                                       scripts, re.M)
+                    self.assertIn(f"{unit}=", script[1], kind)
 
     def test_modular_units_only_keep_off_libvirtd(self):
         for package, rpm in self.rpms.items():
