@@ -20,23 +20,23 @@ static struct {
 } clocks;
 
 /* In the place of the C library's. */
-int clock_gettime(clockid_t clock, struct timespec *now)
+int clock_gettime(clockid_t clock_id, struct timespec *tp)
 {
 	if (!clocks.made)
-		return (int)syscall(SYS_clock_gettime, clock, now);
-	*now = (struct timespec){0};
-	switch (clock) {
+		return (int)syscall(SYS_clock_gettime, clock_id, tp);
+	*tp = (struct timespec){0};
+	switch (clock_id) {
 	case CLOCK_MONOTONIC:
-		now->tv_sec = clocks.monotonic;
+		tp->tv_sec = clocks.monotonic;
 		return 0;
 	case CLOCK_BOOTTIME:
-		now->tv_sec = clocks.boot;
+		tp->tv_sec = clocks.boot;
 		return 0;
 	case CLOCK_REALTIME:
-		now->tv_sec = clocks.real;
+		tp->tv_sec = clocks.real;
 		return 0;
 	default:
-		fail_msg("who asks for clock %d?", (int)clock);
+		fail_msg("who asks for clock %d?", (int)clock_id);
 		return -1;
 	}
 }
