@@ -21,7 +21,7 @@ struct bpf_counter_event {
 /* What was not counted as it should have been. */
 struct bpf_counter_loss {
 	uint64_t dropped; /* events that have no row; their totals are right */
-	uint64_t untimed; /* stops whose length is missing */
+	uint64_t untimed; /* stops by other events, whose length is missing */
 	uint64_t missed;  /* events that the kernel left out, as far as it tells (since 6.7) */
 };
 

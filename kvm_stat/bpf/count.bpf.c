@@ -26,7 +26,7 @@ const volatile struct count_event events[COUNT_EVENTS_MAX];
 /* The process whose events alone are counted; 0: all. */
 const volatile unsigned int only_process;
 
-/* Events whose row could not be made, and stops that were not timed: a map is full. */
+/* Events whose row could not be made, and stops of others that were not timed: a map is full. */
 unsigned long long dropped[COUNT_EVENTS_MAX];
 unsigned long long untimed;
 
@@ -206,7 +206,8 @@ static __always_inline void count_total(unsigned int index)
 		__sync_fetch_and_add(total, 1);
 }
 
-static __always_inline void count_row(const struct count_key *key)
+/* Returns whether there is room. */
+static __always_inline int count_row(const struct count_key *key)
 {
 	unsigned long long *count = bpf_map_lookup_elem(&rows, key);
 
@@ -216,10 +217,12 @@ static __always_inline void count_row(const struct count_key *key)
 		bpf_map_update_elem(&rows, key, &none, BPF_NOEXIST);
 		count = bpf_map_lookup_elem(&rows, key);
 	}
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
+	if (!count) {
 		__sync_fetch_and_add(&dropped[key->event & (COUNT_EVENTS_MAX - 1)], 1);
+		return 0;
+	}
+	__sync_fetch_and_add(count, 1);
+	return 1;
 }
 
 /* What the program returns: 0 would hide the event from everybody who watches it by perf. */
@@ -251,8 +254,8 @@ int count(void *record)
 	}
 	key.tgid = id >> 32;
 	key.tid = (unsigned int)id;
-	count_row(&key);
-	if (event->starts)
+	/* What is dropped is lost once, and not also as a stop that was not timed. */
+	if (count_row(&key) && event->starts)
 		start_clock(key.tid, &key);
 	return GO_ON;
 }

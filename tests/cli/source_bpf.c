@@ -505,6 +505,33 @@ static void test_latencies(void **state)
 	sample_vm_destroy(thread.vm);
 }
 
+/* What has no room is lost once: a user is told of no more events than there were. */
+static void test_no_room_for_latencies(void **state)
+{
+	struct bpf_counter_event events[] = {
+		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
+		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
+	};
+	struct sample_vm *vm = bpf_guest_vm();
+	struct latencies taken = {0};
+	struct bpf_counter_loss loss;
+	struct bpf_counter *counter;
+	pid_t first;
+
+	(void)state;
+	assert_int_equal(bpf_counter_open(events, 2, getpid(), 1, &counter), 0);
+	first = bpf_guest_work(vm, 0);
+	bpf_guest_work(vm, 1);
+	loss = bpf_counter_loss(counter);
+	assert_int_equal(loss.dropped, EXITS);
+	assert_int_equal(loss.untimed, 0);
+	assert_int_equal(bpf_counter_latencies(counter, take_latency, &taken), 0);
+	assert_int_equal(taken.count, 1);
+	assert_int_equal(taken.key.tid, first);
+	bpf_counter_close(counter);
+	sample_vm_destroy(vm);
+}
+
 /* What is opened half is closed again, and the next one works. */
 static void test_refused_half_way(void **state)
 {
@@ -542,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_vms_without_debugfs),
 		cmocka_unit_test(test_threads_by_vcpu),
 		cmocka_unit_test(test_latencies),
+		cmocka_unit_test(test_no_room_for_latencies),
 		cmocka_unit_test(test_refused_half_way),
 	};
 	struct sample_vm *vm;

@@ -5,6 +5,7 @@ share; a part of each of them, and no job.
 import csv
 import glob
 import io
+import json
 import os
 import signal
 
@@ -119,3 +120,18 @@ class Log(Counting):
                     self.test.assertGreaterEqual(int(value), 0, row)
                     sums[name] = sums.get(name, 0) + int(value)
         return sums
+
+
+class Json(Counting):
+    """A log of JSON lines."""
+
+    def __init__(self, test, path, *args):
+        super().__init__(test, path, "-l", "--format", "json", *args)
+
+    def records(self):
+        """The whole ones there are."""
+        text = job.read(self.path)
+        return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+
+    def samples(self):
+        return len(self.records())

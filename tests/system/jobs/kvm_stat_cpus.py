@@ -35,13 +35,14 @@ class Cpus(kvmtest.TestCase):
         job.until(lambda: counting.counters(guest)["io_exits"] >= before + exits,
                   f"the guest makes {exits} exits")
 
-    def test_cpu_that_comes_back(self):
+    def assert_counted(self, *options):
+        """All that a guest does is counted while a CPU is away and when it is back."""
         self.assertEqual("1\n", job.read(ONLINE))
         with kvmtest.SampleGuest("--io", "1000", "--cpuid", "0", "--halts", "0", "--forever",
                                  "--rate", "100", "--linger", "60") as guest:
             self.pin(guest, 0)
             log = counting.Log(self, f"{self.directory}/log", "-s", "0.5", "-t", "-f",
-                               "kvm_(pio|exit)")
+                               "kvm_(pio|exit)", *options)
             log.until_asleep()
             guest.go()
             self.until_worked(guest)
@@ -58,6 +59,12 @@ class Cpus(kvmtest.TestCase):
             log.end()
         for name in ("kvm_pio", "kvm_exit(IOIO)"):
             self.assertEqual(count, log.sums()[name], name)
+
+    def test_cpu_that_comes_back(self):
+        self.assert_counted()
+
+    def test_cpu_that_comes_back_via_perf(self):
+        self.assert_counted("--via", "perf")
 
 
 def upstream():

@@ -5,8 +5,10 @@ from tracepoints and from debugfs, and as upstream's program does beside it.
 
 Real hardware rarely has such a silent host: here no other guest runs, and the kernel is known.
 """
+import datetime
 import os
 import sys
+import time
 
 import counting
 import job
@@ -170,6 +172,33 @@ class Truth(kvmtest.TestCase):
         for name in ("kvm_exit(HLT)", "halt_exits"):
             self.assertEqual(HALTS, sums[name] - after[name], name)
 
+    # Clocks
+
+    def test_clock_that_is_set(self):
+        """By hours, back and forward: counts, intervals and rates know nothing of it."""
+        begin = time.monotonic()
+        log = counting.Json(self, f"{self.directory}/log", "-s", "1", "-t", "-f", "kvm_pio$")
+        log.until_asleep()
+        log.until_sampled()
+        for hours in -1, 3, -2:
+            time.clock_settime(time.CLOCK_REALTIME, time.time() + hours * 3600)
+            self.guest().do()
+            log.until_sampled()
+        log.end()
+        elapsed = time.monotonic() - begin
+        records = log.records()
+        times = [datetime.datetime.fromisoformat(record["time"].replace("Z", "+00:00"))
+                 for record in records]
+        steps = [(after - before).total_seconds() for before, after in zip(times, times[1:])]
+        self.assertEqual([-1, 3, -2], [round(step / 3600) for step in steps if abs(step) > 1800])
+        intervals = [record["interval"] for record in records]
+        self.assertGreater(min(intervals), 0)
+        self.assertLess(sum(intervals), elapsed)
+        rows = [record["rows"][0] for record in records]
+        self.assertEqual(3 * IO, sum(row["delta"] for row in rows))
+        for row, interval in zip(rows, intervals):
+            self.assertAlmostEqual(row["delta"] / interval, row["rate"], places=1)
+
     # Beside upstream's
 
     def test_upstream_beside_ours(self):
@@ -222,7 +251,8 @@ if __name__ == "__main__":
     job.main({
         "one-exit-more": job.Control(one_more, [
             "test_one_guest", "test_guest_that_ends_within_a_sample",
-            "test_guest_that_is_killed_at_work", "test_upstream_beside_ours"]),
+            "test_guest_that_is_killed_at_work", "test_clock_that_is_set",
+            "test_upstream_beside_ours"]),
         "every-guest": job.Control(every_guest, ["test_one_of_three_by_name",
                                                  "test_one_of_three_by_pid"]),
     })
