@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The sample guest itself: what the other tests count on."""
+import glob
 import os
 import re
 import sys
@@ -60,6 +61,22 @@ class SampleGuest(kvmtest.TestCase):
             self.assertEqual("io=1000 cpuid=100 halts=10", guest.result())
             self.assertEqual([], [link for link in self.links(guest) if "kvm-v" in link])
             self.assertIsNone(guest.process.poll())
+
+    def test_it_keeps_its_vcpus(self):
+        for options, kept in (([], []), (["--keep-vcpus"], ["CPU 0/KVM\n", "CPU 1/KVM\n"])):
+            guest = kvmtest.SampleGuest("--io", "1", "--cpuid", "1", "--halts", "1",
+                                        "--vcpus", "2", "--linger", "60", *options)
+            self.addCleanup(guest.__exit__)
+            guest.go()
+            self.assertEqual("io=1 cpuid=1 halts=1", guest.result())
+            names = []
+            for path in glob.glob(f"/proc/{guest.pid}/task/*/comm"):
+                with open(path, encoding="ascii") as f:
+                    names.append(f.read())
+            # The kernel may have threads of its own there.
+            self.assertEqual(kept, sorted(name for name in names if name.startswith("CPU ")))
+            guest.process.terminate()
+            self.assertEqual(0, guest.process.wait(20))
 
     def test_bad_options(self):
         for args in (["--vcpus", "0"], ["--vcpus", "9"], ["--io", "-1"], ["--io"], ["--nonsense"],

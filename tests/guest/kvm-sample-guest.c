@@ -23,12 +23,13 @@
 struct options {
 	struct sample_work work; /* of all vCPUs together; a round of it with --forever */
 	uint64_t vcpus, rate, linger;
-	bool forever, wait, late, helper_thread, stats, end_vm, probe;
+	bool forever, wait, late, helper_thread, stats, end_vm, keep_vcpus, probe;
 };
 
 struct vcpu_thread {
 	pthread_t thread;
 	pthread_barrier_t *start; /* NULL: runs at once */
+	pthread_barrier_t *end;   /* of the work, then of the thread; NULL: both at once */
 	struct sample_vm *vm;
 	const struct options *options;
 	unsigned int id;
@@ -50,6 +51,7 @@ static void usage(void)
 	       "      --forever        repeat the work until SIGTERM, at --rate (1000)\n"
 	       "      --linger S       keep the VM for S seconds after the work\n"
 	       "      --end-vm         with --linger: without the VM\n"
+	       "      --keep-vcpus     with --linger: the vCPUs' threads too, as other VMMs do\n"
 	       "      --wait           print \"ready\" when the VM exists, run at a line on stdin\n"
 	       "      --late           with --wait: no vCPU threads before that line\n"
 	       "      --helper-thread  create the VM in a thread that ends at once\n"
@@ -78,6 +80,7 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		OPT_HELPER_THREAD,
 		OPT_STATS,
 		OPT_END_VM,
+		OPT_KEEP_VCPUS,
 		OPT_NAME,
 		OPT_PROBE,
 		OPT_HELP
@@ -95,6 +98,7 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		{"helper-thread", no_argument, NULL, OPT_HELPER_THREAD},
 		{"stats", no_argument, NULL, OPT_STATS},
 		{"end-vm", no_argument, NULL, OPT_END_VM},
+		{"keep-vcpus", no_argument, NULL, OPT_KEEP_VCPUS},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"probe", no_argument, NULL, OPT_PROBE},
 		{"help", no_argument, NULL, OPT_HELP},
@@ -133,6 +137,7 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		options->helper_thread |= option == OPT_HELPER_THREAD;
 		options->stats |= option == OPT_STATS;
 		options->end_vm |= option == OPT_END_VM;
+		options->keep_vcpus |= option == OPT_KEEP_VCPUS;
 		options->probe |= option == OPT_PROBE;
 		if (option == OPT_HELP) {
 			usage();
@@ -195,6 +200,10 @@ static void *run_vcpu(void *data)
 	if (vcpu->err == 0)
 		vcpu->err = sample_vcpu_run(made, &vcpu->work, options->forever ? 0 : 1,
 					    options->rate, &stop, &vcpu->seen);
+	if (vcpu->end) {
+		pthread_barrier_wait(vcpu->end);
+		pthread_barrier_wait(vcpu->end);
+	}
 	sample_vcpu_destroy(made);
 	return NULL;
 }
@@ -205,13 +214,14 @@ static uint64_t share(uint64_t all, uint64_t count, unsigned int id)
 }
 
 static void start_vcpus(struct vcpu_thread *vcpus, const struct options *options,
-			struct sample_vm *vm, pthread_barrier_t *start)
+			struct sample_vm *vm, pthread_barrier_t *start, pthread_barrier_t *end)
 {
 	const struct sample_work *work = &options->work;
 
 	for (unsigned int i = 0; i < options->vcpus; i++) {
 		vcpus[i] = (struct vcpu_thread){
 			.start = start,
+			.end = options->keep_vcpus ? end : NULL,
 			.vm = vm,
 			.options = options,
 			.id = i,
@@ -224,6 +234,12 @@ static void start_vcpus(struct vcpu_thread *vcpus, const struct options *options
 			exit(1);
 		}
 	}
+}
+
+static void join_vcpus(struct vcpu_thread *vcpus, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		pthread_join(vcpus[i].thread, NULL);
 }
 
 static void wait_for_line(void)
@@ -251,24 +267,28 @@ static int run(const struct options *options, struct sample_vm *vm, const sigset
 {
 	struct vcpu_thread vcpus[VCPUS_MAX];
 	struct sample_work seen = {0};
-	pthread_barrier_t start;
+	pthread_barrier_t start, end;
 	bool held = options->wait && !options->late;
 	int err = 0;
 
 	pthread_barrier_init(&start, NULL, (unsigned int)options->vcpus + 1);
+	pthread_barrier_init(&end, NULL, (unsigned int)options->vcpus + 1);
 	if (held)
-		start_vcpus(vcpus, options, vm, &start);
+		start_vcpus(vcpus, options, vm, &start, &end);
 	if (options->wait)
 		wait_for_line();
 	if (held)
 		pthread_barrier_wait(&start);
 	else
-		start_vcpus(vcpus, options, vm, NULL);
+		start_vcpus(vcpus, options, vm, NULL, &end);
 	if (options->forever)
 		wait_for_signal(signals, 0);
 	stop = options->forever;
+	if (options->keep_vcpus)
+		pthread_barrier_wait(&end);
+	else
+		join_vcpus(vcpus, options->vcpus);
 	for (unsigned int i = 0; i < options->vcpus; i++) {
-		pthread_join(vcpus[i].thread, NULL);
 		seen.io += vcpus[i].seen.io;
 		seen.cpuid += vcpus[i].seen.cpuid;
 		seen.halts += vcpus[i].seen.halts;
@@ -289,6 +309,11 @@ static int run(const struct options *options, struct sample_vm *vm, const sigset
 	fflush(stdout);
 	if (options->linger)
 		wait_for_signal(signals, options->linger);
+	if (options->keep_vcpus) {
+		pthread_barrier_wait(&end);
+		join_vcpus(vcpus, options->vcpus);
+	}
+	pthread_barrier_destroy(&end);
 	sample_vm_destroy(vm);
 	return options->forever || memcmp(&seen, &options->work, sizeof(seen)) == 0 ? 0 : 1;
 }

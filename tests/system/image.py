@@ -39,7 +39,8 @@ PACKAGES = (
     "libncursesw6", "libtraceevent1", "libpcre2-8-0", "libudev1", "libinih1", "libkmod2",
     "libjson-c5", "libbpf1", "libcap-ng0",
     # what the jobs use
-    "qemu-system-x86", "logrotate", "acl", "libvirt-daemon-system", "libvirt-clients", "rpm")
+    "qemu-system-x86", "logrotate", "acl", "libvirt-daemon-system", "libvirt-clients", "rpm",
+    "linux-perf")
 MASKED_UNITS = (
     # what has nothing to do here, or would at the jump of a restored machine's clock
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "logrotate.timer",
