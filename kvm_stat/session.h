@@ -57,9 +57,9 @@ void session_give_back(struct session *session);
 
 /*
  * Changes what is counted to `wanted`, whose filter is ignored and whose `only` is copied; all totals
- * start from 0. Sources that have no such rows are silent where another one has. Should it fail (a message says why), the selection before is in force again, or
- * session_sample() fails. Returns 0 or -errno: -ENOENT when no source has the field `only` for such
- * rows.
+ * start from 0. Sources that have no such rows are silent where another one has. Should it fail (a
+ * message says why), the selection before is in force again, or session_sample() fails. Returns 0 or
+ * -errno: -ENOENT when no source has the field `only` for such rows.
  */
 int session_select(struct session *session, const struct selection *wanted) must_check;
 
