@@ -192,10 +192,13 @@ static int follow_guests(struct stats_source *stats)
 	for (i = 0; i < stats->vms.list.count; i++) {
 		const struct vm *vm = &stats->vms.list.vms[i];
 		pid_t pid = running_vms_process(vm);
+		struct stats_guest *guest = find_guest(stats->guests, known, pid);
 
+		if (guest)
+			guest->was_there = true;
 		if (stats->selection.pid && pid != stats->selection.pid)
 			continue;
-		if (find_guest(stats->guests, known, pid) || is_added(stats, known, pid))
+		if (guest || is_added(stats, known, pid))
 			continue;
 		if (add_guest(stats, vm) < 0)
 			return -ENOMEM;
@@ -526,6 +529,9 @@ static struct source_health stats_health(const struct source *source)
 
 		/* A VM that has no vCPUs yet, or no more, is no guest to read. */
 		if (guest->is_ended || (!guest->error && !guest->count))
+			continue;
+		/* One that is about to go is there a moment longer than its process. */
+		if (guest->is_lost && !guest->was_there)
 			continue;
 		health.fields++;
 		if (!guest->error)

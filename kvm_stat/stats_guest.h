@@ -7,12 +7,13 @@
 
 struct stats_guest {
 	pid_t pid;
-	int pidfd;     /* -1: not watched: not yet, not possible, or not any more */
-	int fd_dir;    /* its directory of descriptors, open as long as the pidfd */
-	bool is_lost;  /* `pid` is a thread's that made the VM: nobody knows the process */
-	bool is_ended; /* its copies are closed */
-	bool is_old;   /* was there when counting began, or could not be read at first */
-	bool is_known; /* its descriptors were found once */
+	int pidfd;      /* -1: not watched: not yet, not possible, or not any more */
+	int fd_dir;     /* its directory of descriptors, open as long as the pidfd */
+	bool is_lost;   /* `pid` is a thread's that made the VM: nobody knows the process */
+	bool was_there; /* not for the first time */
+	bool is_ended;  /* its copies are closed */
+	bool is_old;    /* was there when counting began, or could not be read at first */
+	bool is_known;  /* its descriptors were found once */
 	bool has_vcpus;
 	int error; /* -errno: cannot be read; -ENODATA: it keeps no descriptors; 0 */
 	struct stats_copy *copies; /* ascending by guest_fd */

@@ -79,11 +79,13 @@ static int take_threads(int (*take)(const struct count_key *key, uint64_t count,
 			void *data)
 {
 	struct count_key key = {.tgid = (uint32_t)getpid()};
-	uint32_t i;
+	uint32_t i, first;
 	int r = 0;
 
+	/* They are there until they are taken. */
+	first = made.taken;
 	for (i = 0; i < THREADS && r == 0; i++) {
-		key.tid = NO_THREAD + made.reads * THREADS + i;
+		key.tid = NO_THREAD + first + i;
 		r = take(&key, 1, data); /* one more comes before it is taken */
 	}
 	return r;
