@@ -13,6 +13,20 @@ import libvirt_bench as bench
 from libvirt_bench import HELPERS, MODULAR, REMOTE, XEN
 
 
+# In the place of what ends guests: who answers a second after the host began to go down.
+ASK = """import os, socket, time
+time.sleep(1)
+with open("/root/answers", "w") as f:
+    for name in ("libvirt", "virtqemud", "virtlockd", "virtlogd"):
+        path = f"/run/libvirt/{name}-sock"
+        if os.path.exists(path):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(5)
+                client.connect(path)
+                print(client.recv(100).decode().split()[0], file=f)
+"""
+
+
 def install():
     bench.remove_debians()
     bench.rpm("-U", "--nodeps", "--noscripts", *bench.packages("split"))
@@ -123,12 +137,31 @@ class Units(unittest.TestCase):
         self.assertFalse(os.path.exists("/run/libvirt/virtxend-sock"))
 
 
+    def test_guests_end_before_the_daemons(self):
+        """As a host goes down, when sockets start nothing any more."""
+        job.write("/root/ask", ASK)
+        job.write("/run/systemd/system/libvirt-guests.service.d/job.conf",
+                  "[Service]\nExecStop=\nExecStop=/usr/bin/python3 /root/ask\n")
+        self.addCleanup(job.do, "systemctl", "daemon-reload")
+        self.addCleanup(job.remove, "/run/systemd/system/libvirt-guests.service.d/job.conf")
+        job.do("systemctl", "daemon-reload")
+        for daemon in ("virtqemud", "libvirtd"):
+            units = [f"{daemon}.service", *sockets(daemon), *bench.unit_names(*HELPERS)]
+            helpers = [f"{name}.service" for name in HELPERS]
+            job.remove("/root/answers")
+            job.do("systemctl", "start", "libvirt-guests.service", *helpers, *units)
+            job.do("systemctl", "stop", "libvirt-guests.service", *units)
+            self.assertEqual([daemon, *HELPERS], job.read("/root/answers").split())
+            self.assert_states("inactive", units)
+
+
 def others():
     """Daemons that know nothing of each other, sockets that stay and that go with others, and units
     with what systemd does not know.
     """
     install()
     bench.edit_units("^(Conflicts|After)=libvirtd.*\n", "")
+    bench.edit_units("^After=virt(qemu|log|lock)d.service\n", "")
     bench.edit_units("^RemoveOnStop=.*\n", "")
     bench.edit_units(r"^(Also=virt\w+)\.socket\n", r"\1.socket virtproxyd-tls.socket\n")
     bench.edit_units("^ListenStream=16514\n",
