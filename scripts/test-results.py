@@ -9,7 +9,8 @@ Prints tab-separated lines:
     failed   PRESET  TEST  LOG   why
     skipped  PRESET  TEST  CODE  why
 A test skips itself by ending with 77 after a line "SKIP: code: why". A part of a test that was
-skipped (the same line, or TAP's "# skip code: why") is a result of its own.
+skipped (the same line, TAP's "# skip code: why", or "skipped 'code: why'" of Python's unittest) is
+a result of its own.
 """
 
 import pathlib
@@ -18,12 +19,17 @@ import sys
 import xml.etree.ElementTree
 
 SKIP_LINE = re.compile(r"^\s*(?:SKIP:|ok \d+ .*?# skip)\s*(.*)$", re.IGNORECASE | re.MULTILINE)
+UNITTEST_LINE = re.compile(r"\.\.\. skipped (['\"])(.*)\1$", re.MULTILINE)
+# Without -v it says only how many.
+UNITTEST_SUM = re.compile(r"^(?:OK|FAILED) \(.*\bskipped=(\d+)", re.MULTILINE)
 CODE = re.compile(r"([a-z0-9][a-z0-9-]*):\s*(.*)$")
 
 
 def skips(output):
     """The (code, why) of every skip that the output of a test names."""
-    for reason in SKIP_LINE.findall(output):
+    reasons = [reason for _, reason in UNITTEST_LINE.findall(output)]
+    reasons += [""] * (sum(map(int, UNITTEST_SUM.findall(output))) - len(reasons))
+    for reason in SKIP_LINE.findall(output) + reasons:
         match = CODE.match(reason.strip())
         yield match.groups() if match else ("no-code", reason.strip() or "no reason given")
 

@@ -393,7 +393,7 @@ class Hosts(unittest.TestCase):
 
     def test_unreadable(self):
         if os.geteuid() != 0:
-            self.skipTest("needs root to become nobody")
+            self.skipTest("no-root: needs root to become nobody")
         tree, _, expected = self.make("intel")
         for path in ("proc/cpuinfo", "sys/kernel/mm/ksm/run", "sys/kernel/security/lockdown",
                      "sys/module/kvm_intel/parameters/nested"):

@@ -51,7 +51,7 @@ class Debugfs(kvmtest.TestCase):
             result = run()
             if not self.disturbed:
                 return result
-        self.skipTest("this machine is too busy")
+        self.skipTest("busy: no run without a disturbance")
         return None
 
     def advance(self, deadline):
@@ -291,7 +291,7 @@ class Tracepoints(kvmtest.TestCase):
                 self.assertEqual([0, 0], [theirs.returncode, ours.returncode])
                 if alone:
                     return outputs
-        self.skipTest("other guests run all the time")
+        self.skipTest("other-guests: they run all the time")
         return None
 
     def test_batch(self):

@@ -309,7 +309,7 @@ class Samples(StatsCase):
         guest.result()
         path = f"{directory_of(guest.pid)}/vcpu0/pid"
         if not os.path.exists(path):
-            self.skipTest("this kernel has no vcpuN/pid")
+            self.skipTest("no-vcpu-pid: this kernel has no vcpuN/pid")
         rows = Rows(self, "vcpu", str(guest.pid)).sample()[0]
         with open(path, encoding="ascii") as f:
             expected = f.read().strip()

@@ -220,7 +220,7 @@ class Causes(launcher.TestCase):
     def test_causes(self):
         self.check_table(CAUSES)
 
-    @unittest.skipUnless(ARCH in ("x86_64", "i386"), "the files of x86")
+    @unittest.skipUnless(ARCH in ("x86_64", "i386"), "no-x86: the files of x86")
     def test_causes_of_x86(self):
         self.check_table(X86_CAUSES)
 

@@ -11,6 +11,11 @@ cat >"$directory/in.xml" <<'END'
 <testcase name="unit/ok" status="run"><system-out>fine</system-out></testcase>
 <testcase name="cli/part" status="run"><system-out>ok 1 a
 ok 2 b # skip no-kvm: no device</system-out></testcase>
+<testcase name="cli/python" status="run"><system-out>test_a (__main__.A.test_a) ... ok
+test_b (__main__.A.test_b) ... skipped 'no-kvm: no device'
+OK (skipped=1)</system-out></testcase>
+<testcase name="cli/dots" status="run"><system-out>.s..
+OK (skipped=1)</system-out></testcase>
 <testcase name="unit/bad" status="fail"><failure message=""/><system-out>boom</system-out></testcase>
 <testcase name="kvm/skip" status="notrun"><skipped message="SKIP_RETURN_CODE=77"/>
 <system-out>SKIP: no-kvm: there is no device</system-out></testcase>
@@ -25,6 +30,10 @@ diff -u - "$directory/out" <<'END' || complain "other results than expected"
 passed	dev	unit/ok
 passed	dev	cli/part
 skipped	dev	cli/part	no-kvm	no device
+passed	dev	cli/python
+skipped	dev	cli/python	no-kvm	no device
+passed	dev	cli/dots
+skipped	dev	cli/dots	no-code	no reason given
 failed	dev	unit/bad	DIR/dev/unit_bad.log	failed
 skipped	dev	kvm/skip	no-kvm	there is no device
 skipped	dev	kvm/silent	no-code	the test ended with 77 and gave no reason

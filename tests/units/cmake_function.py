@@ -136,7 +136,7 @@ class Project(unit_tests.TestCase):
         self.fail(self.configure(), "daemon.socket has no BASE")
 
 
-@unittest.skipUnless(shutil.which("make"), "no make")
+@unittest.skipUnless(shutil.which("make"), "no-make: make is missing")
 class ProjectWithMake(Project):
     generator = "Unix Makefiles"
 

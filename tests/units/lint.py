@@ -381,7 +381,7 @@ class Lint(unit_tests.TestCase):
                        e.name.endswith((".service", ".socket", ".timer", ".path", ".target"))
                        ) if os.path.isdir(directory) else []
         if not units:
-            self.skipTest("no systemd")
+            self.skipTest("no-systemd: no units are installed")
         result = unit_tests.merge("--lint", "--json", *units)
         self.assertIn(result.returncode, (0, 3), result.stderr)
         report = json.loads(result.stdout)

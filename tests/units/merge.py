@@ -154,7 +154,7 @@ class Merge(unit_tests.TestCase):
     def test_override_keeps_lists(self):
         """No key that systemd calls a list is taken for a scalar."""
         if not SYSTEMD:
-            self.skipTest("no systemd")
+            self.skipTest("no-systemd: it is not installed")
         dump = subprocess.run([SYSTEMD[0], "--dump-configuration-items"], capture_output=True,
                               text=True, check=True, env={}).stdout
         sections = {}
@@ -323,12 +323,12 @@ class Output(unit_tests.TestCase):
         os.utime(extra, (later, later))
         self.assertTrue(make())
 
-    @unittest.skipUnless(shutil.which("make"), "no make")
+    @unittest.skipUnless(shutil.which("make"), "no-make: make is missing")
     def test_make_understands_the_depfile(self):
         self.check_depfile(["make", "-s", self.out], "Makefile",
                            f"{self.out}:\n\t@echo again\ninclude unit.d\n")
 
-    @unittest.skipUnless(shutil.which("ninja"), "no ninja")
+    @unittest.skipUnless(shutil.which("ninja"), "no-ninja: ninja is missing")
     def test_ninja_understands_the_depfile(self):
         self.check_depfile(["ninja", "-v", self.out], "build.ninja",
                            "rule again\n  command = touch $out # again\n  depfile = unit.d\n"

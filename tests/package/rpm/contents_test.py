@@ -125,7 +125,7 @@ class Contents(unittest.TestCase):
     def test_no_file_of_debians_packages(self):
         lists = glob.glob("/var/lib/dpkg/info/*.list")
         if not lists:
-            self.skipTest("no dpkg")
+            self.skipTest("no-dpkg: no package of Debian's is here")
         installed = set()
         for name in lists:
             with open(name, encoding="utf-8") as f:
