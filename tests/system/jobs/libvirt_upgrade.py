@@ -16,7 +16,7 @@ import libvirt_bench as bench
 from libvirt_bench import HELPERS
 
 # The control's have other scriptlets.
-FIRST, LATER = ("systemd", "systemd") if job.CONTROL else ("split", "split-2")
+FIRST, LATER = ("systemd", "systemd") if job.CONTROL == "systemd" else ("split", "split-2")
 # Which of them come to a host; more would only take longer.
 OF_9 = ("libvirt-client", "libvirt-daemon", "libvirt-daemon-driver-qemu")
 NETWORK = ("libvirt-daemon-config-network", "libvirt-daemon-driver-network")
@@ -168,6 +168,25 @@ class Upgrades(unittest.TestCase):
         self.assertEqual({"active"}, {*bench.states(
             "libvirtd.service", "libvirtd.socket", "libvirt-guests.service").values()})
 
+    def test_new_host(self):
+        """It has what its presets say."""
+        self.install(LATER, *TODAY)
+        self.assertEqual({
+            "virtlogd.socket", "virtlogd-admin.socket", "virtlockd.socket",
+            "virtlockd-admin.socket", "virtproxyd.socket", "virtproxyd-ro.socket",
+            "virtproxyd-admin.socket", "virtqemud.service", "virtqemud.socket",
+            "virtqemud-ro.socket", "virtqemud-admin.socket"}, bench.enabled())
+
+
+def libvirtd_is_enabled():
+    """As on a host whose administrator has made it."""
+    job.write("/etc/systemd/system/libvirtd.socket", "[Socket]\nListenStream=/run/other\n"
+              "[Install]\nWantedBy=sockets.target\n")
+    job.do("systemctl", "enable", "libvirtd.socket")
+
 
 if __name__ == "__main__":
-    job.main({"systemd": job.Control(lambda: None, job.ALL)})
+    job.main({
+        "systemd": job.Control(lambda: None, [
+            "test_monolithic_host_of_9", "test_modular_host_of_9", "test_host_of_2012"]),
+        "libvirtd": job.Control(libvirtd_is_enabled, ["test_new_host"])})
