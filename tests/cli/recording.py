@@ -146,6 +146,16 @@ class Fixture(Recording):
         self.replay("-l", "-g", "nobody", status=1, says="no guest by the name")
         self.replay("-l", "-p", "77", status=1, says="no guest of process 77")
 
+    def test_one_guest(self):
+        """With -p nothing of others is in the file, which somebody else may be given."""
+        recorder = self.record("-p", "1000", "--count", "2")
+        self.assertEqual(("", ""), recorder.communicate(timeout=20))
+        with gzip.open(self.file) as f:
+            told = [guest for line in f for guest in json.loads(line).get("guests", [])]
+        self.assertEqual([(1000, "guest1")], [(guest["pid"], guest["name"]) for guest in told])
+        for line in self.lines("--by", "guest"):
+            self.assertEqual({1000}, {row["guest"]["pid"] for row in line["rows"]})
+
     def test_all_formats(self):
         recorder = self.record("--count", "4")
         mkfixture.advance(self.root)
