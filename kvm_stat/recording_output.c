@@ -18,7 +18,8 @@ int recording_output_open(struct recording_output *output, const char *path)
 	if (deflateInit2(&output->deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, RECORDING_GZIP_WINDOW,
 			 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+	/* For its owner only, as the counters are that it is made of. */
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 	if (fd < 0) {
 		error = -errno;
 		deflateEnd(&output->deflate);

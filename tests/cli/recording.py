@@ -156,6 +156,16 @@ class Fixture(Recording):
         for line in self.lines("--by", "guest"):
             self.assertEqual({1000}, {row["guest"]["pid"] for row in line["rows"]})
 
+    def test_mode(self):
+        """Who may not read the kernel's counters may not read what they were either."""
+        before = os.umask(0)
+        try:
+            recorder = self.record("--count", "1")
+        finally:
+            os.umask(before)
+        self.assertEqual(("", ""), recorder.communicate(timeout=20))
+        self.assertEqual(0o100600, os.stat(self.file).st_mode)
+
     def test_all_formats(self):
         recorder = self.record("--count", "4")
         mkfixture.advance(self.root)
