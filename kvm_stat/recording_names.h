@@ -8,7 +8,10 @@
 #include "kvm_stat/json_put.h"
 #include "kvm_stat/recording.h"
 
-/* A name that rows have had. `threads`: rows of it are of threads, else of guests or of all. */
+/*
+ * A name that rows have had. `threads`: rows of it are of threads, so that those of guests have what
+ * threads that are gone had counted; else of guests or of all.
+ */
 struct written_name {
 	const char *name, *parent;
 	bool is_flag, threads;

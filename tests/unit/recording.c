@@ -117,7 +117,97 @@ static void test_selections(void **state)
 	replay_seek(replay, 0);
 	assert_int_equal(source_read(replay, &sample), 0);
 	sample_sort(&sample);
-	assert_int_equal(sample.rows[0].value, truth(0, 0, BY_VCPU, 100, 101));
+	assert_int_equal(sample.rows[0].value, truth(0, 0, BY_VCPU, 100, 0));
+	sample_done(&sample);
+	source_close(replay);
+}
+
+/* Records samples of these rows, each of which is in those of its number. */
+struct made_row {
+	int number;
+	struct sample_row row;
+	struct distribution times;
+};
+
+static void record_rows(const struct made_row *rows, size_t count)
+{
+	struct recording_head head = {.by = BY_VCPU};
+	struct guest guest = {.pid = 10, .name = (char *)"a", .raw_name = (char *)"a"};
+	struct guests guests = {.list = &guest, .count = 1};
+	struct recording_writer *writer;
+	struct sample sample = {0};
+	int number;
+	size_t i;
+
+	assert_int_equal(recording_writer_open(path, &head, &writer), 0);
+	for (number = 0; number <= rows[count - 1].number; number++) {
+		struct recording_moment moment = moment_of(number);
+
+		sample_clear(&sample);
+		for (i = 0; i < count; i++) {
+			if (rows[i].number != number)
+				continue;
+			assert_int_equal(rows[i].times.count
+						 ? sample_add_distribution(&sample, rows[i].row,
+									   &rows[i].times)
+						 : sample_add(&sample, rows[i].row),
+					 0);
+		}
+		sample_sort(&sample);
+		assert_int_equal(recording_writer_add(writer, &sample, &moment, &guests), 0);
+	}
+	assert_int_equal(recording_writer_close(writer), 0);
+	sample_done(&sample);
+}
+
+static void read_rows(struct source *replay, enum selection_by by, uint64_t number,
+		      struct sample *sample)
+{
+	select_by(replay, by);
+	replay_seek(replay, number);
+	sample_clear(sample);
+	assert_int_equal(source_read(replay, sample), 0);
+	sample_sort(sample);
+}
+
+/* One of a process' VMs ends: neither what was counted nor how it was spread goes back. */
+static void test_a_row_that_falls(void **state)
+{
+	static const struct made_row rows[] = {
+		{0, {.name = "exits", .guest = 10, .value = 1003}, {0}},
+		{0,
+		 {.name = "hist", .kind = FIELD_HISTOGRAM, .guest = 10, .value = 9},
+		 {.bucket_count = 3, .buckets = {2, 4, 3}, .count = 9}},
+		{1, {.name = "exits", .guest = 10, .value = 3}, {0}},
+		{1,
+		 {.name = "hist", .kind = FIELD_HISTOGRAM, .guest = 10, .value = 8},
+		 {.bucket_count = 3, .buckets = {2, 0, 6}, .count = 8}},
+		{2, {.name = "exits", .guest = 10, .value = 4}, {0}},
+	};
+	static const uint64_t totals[] = {1003, 1003, 1004}, counts[] = {9, 12, 12};
+	struct sample sample = {0};
+	struct source *replay;
+	size_t i;
+
+	(void)state;
+	record_rows(rows, array_size(rows));
+	replay = open_good();
+	for (i = 0; i < 3; i++) {
+		const struct distribution *all;
+
+		read_rows(replay, BY_FIELD, i, &sample);
+		assert_int_equal(sample.count, 2);
+		assert_int_equal(sample.rows[0].value, totals[i]);
+		assert_int_equal(sample.rows[1].value, counts[i]);
+		all = sample_distribution(&sample, &sample.rows[1]);
+		assert_non_null(all);
+		assert_int_equal(all->count, counts[i]);
+		assert_int_equal(all->buckets[0], 2);
+		assert_int_equal(all->buckets[1], 4);
+		assert_int_equal(all->buckets[2], i ? 6 : 3);
+	}
+	read_rows(replay, BY_GUEST, 2, &sample);
+	assert_int_equal(sample.rows[0].value, 4);
 	sample_done(&sample);
 	source_close(replay);
 }
@@ -236,6 +326,7 @@ int main(void)
 		OF_HOST(test_seek),
 		OF_HOST(test_reset),
 		OF_HOST(test_selections),
+		OF_HOST(test_a_row_that_falls),
 		OF_HOST(test_extreme_times),
 		OF_HOST(test_existing_file),
 		OF_HOST(test_full_disk),
