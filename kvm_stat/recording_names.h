@@ -43,6 +43,7 @@ struct recorded_name {
 	enum field_kind kind;
 	enum field_unit unit;
 	bool timed;   /* some row of it has had a distribution of times */
+	bool threads; /* some row of it has been of a thread: as in struct written_name */
 	size_t index; /* in the order in which they were read */
 };
 

@@ -170,6 +170,39 @@ static void read_rows(struct source *replay, enum selection_by by, uint64_t numb
 	sample_sort(sample);
 }
 
+/* By vCPU what is counted of a guest as a whole has rows; what its threads had counted has none. */
+static void test_rows_of_a_whole_guest(void **state)
+{
+	static const struct made_row rows[] = {
+		{0,
+		 {.name = "exits", .guest = 10, .thread = {.tid = 11, .is_vcpu = true}, .value = 5},
+		 {0}},
+		{0, {.name = "flushes", .guest = 10, .value = 7}, {0}},
+		{1, {.name = "flushes", .guest = 10, .value = 8}, {0}},
+	};
+	struct sample sample = {0};
+	struct source *replay;
+
+	(void)state;
+	record_rows(rows, array_size(rows));
+	replay = open_good();
+	read_rows(replay, BY_VCPU, 0, &sample);
+	assert_int_equal(sample.count, 2);
+	assert_string_equal(sample.rows[0].name, "exits");
+	assert_int_equal(sample.rows[0].thread.tid, 11);
+	assert_string_equal(sample.rows[1].name, "flushes");
+	assert_int_equal(sample.rows[1].value, 7);
+	read_rows(replay, BY_VCPU, 1, &sample);
+	assert_int_equal(sample.count, 1);
+	assert_string_equal(sample.rows[0].name, "flushes");
+	assert_int_equal(sample.rows[0].value, 8);
+	read_rows(replay, BY_GUEST, 1, &sample);
+	assert_int_equal(sample.count, 2);
+	assert_int_equal(sample.rows[0].value, 5);
+	sample_done(&sample);
+	source_close(replay);
+}
+
 /* One of a process' VMs ends: neither what was counted nor how it was spread goes back. */
 static void test_a_row_that_falls(void **state)
 {
@@ -326,6 +359,7 @@ int main(void)
 		OF_HOST(test_seek),
 		OF_HOST(test_reset),
 		OF_HOST(test_selections),
+		OF_HOST(test_rows_of_a_whole_guest),
 		OF_HOST(test_a_row_that_falls),
 		OF_HOST(test_extreme_times),
 		OF_HOST(test_existing_file),
