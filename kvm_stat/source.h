@@ -61,7 +61,7 @@ struct source_error {
 /* How much of what was selected a source can read. */
 struct source_health {
 	size_t fields;     /* that exist; SOURCE_STATS: guests that run */
-	size_t unreadable; /* of them; they have no row */
+	size_t unreadable; /* of them; they have no row, guests those of what they had counted */
 	int error;         /* negative errno of the first unreadable one, or 0 */
 	uint64_t lost;     /* events, since the selection, that are missing in some row */
 	/* SOURCE_STATS: the first of the unreadable guests; -ENODATA: they keep no descriptors. */
