@@ -71,10 +71,12 @@ int recording_writer_open(const char *path, const struct recording_head *head,
 	}
 	r = write_head(&writer->output, head);
 	if (r < 0) {
-		/* Without its head it is no recording; the first error is the one to tell. */
+		/*
+		 * The first error is the one to tell. The file stays, empty: its name may lead to
+		 * another one by now, which is not ours to remove.
+		 */
 		close_error = close_writer(writer);
 		(void)close_error;
-		(void)!unlink(path);
 		return r;
 	}
 	*ret_writer = writer;

@@ -313,6 +313,37 @@ static void test_existing_file(void **state)
 	assert_string_equal(buf, "mine");
 }
 
+/* Nor is anything made behind a link that leads nowhere. */
+static void test_dangling_link(void **state)
+{
+	struct recording_head head = {.by = BY_FIELD};
+	struct recording_writer *writer = NULL;
+
+	(void)state;
+	tree_link(&tree, "recording", "elsewhere");
+	assert_int_equal(recording_writer_open(path, &head, &writer), -EEXIST);
+	assert_false(host_exists(&tree.root, "elsewhere"));
+}
+
+/* By its end the name may be another file's: what was made stays, empty. */
+static void test_no_room_for_the_head(void **state)
+{
+	struct recording_head head = {.by = BY_FIELD};
+	struct recording_writer *writer = NULL;
+	struct rlimit limit, before;
+	int r;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 10;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	r = recording_writer_open(path, &head, &writer);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(r, -EFBIG);
+	assert_int_equal(file_size(), 0);
+}
+
 /* A disk that is full: the file is what it was after the last whole sample. */
 static void test_full_disk(void **state)
 {
@@ -363,6 +394,8 @@ int main(void)
 		OF_HOST(test_a_row_that_falls),
 		OF_HOST(test_extreme_times),
 		OF_HOST(test_existing_file),
+		OF_HOST(test_dangling_link),
+		OF_HOST(test_no_room_for_the_head),
 		OF_HOST(test_full_disk),
 	};
 
