@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "kvm_stat/recording.h"
 
@@ -88,6 +89,11 @@ int recording_output_write(struct recording_output *output)
 
 	output->packed_count = 0;
 	return r;
+}
+
+int recording_output_sync(struct recording_output *output)
+{
+	return fdatasync(output->file.fd) < 0 ? -errno : 0;
 }
 
 int recording_output_close(struct recording_output *output)

@@ -162,6 +162,9 @@ static int add(struct recording_writer *writer, struct sample *sample,
 		r = pack_sample(writer);
 	if (r == 0)
 		r = recording_output_write(&writer->output);
+	/* Not each sample, which would keep a disk from resting. */
+	if (r == 0 && key)
+		r = recording_output_sync(&writer->output);
 	free(rows->list);
 	rows->list = list;
 	if (r == 0) {
@@ -193,6 +196,8 @@ int recording_writer_close(struct recording_writer *writer)
 		r = recording_output_end_member(&writer->output);
 	if (!error && r == 0)
 		r = recording_output_write(&writer->output);
+	if (!error && r == 0)
+		r = recording_output_sync(&writer->output);
 	close_error = close_writer(writer);
 	/* What could not be written has been told already. */
 	return error ? 0 : r < 0 ? r : close_error;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kvm_stat/recording_writer.h"
@@ -299,6 +300,56 @@ static void test_extreme_times(void **state)
 	source_close(replay);
 }
 
+/* The size of the file each time that it was written to the disk; and what that says. */
+static off_t synced[8];
+static size_t sync_count;
+static int sync_error;
+
+/* In place of the C library's. */
+int fdatasync(int fildes)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fildes, &st), 0);
+	if (sync_count < array_size(synced))
+		synced[sync_count++] = st.st_size;
+	errno = sync_error;
+	return sync_error ? -1 : 0;
+}
+
+/* A crash of the host takes no more than a segment: that a disk failed to take it is said. */
+static void test_on_disk(void **state)
+{
+	struct recording_head head = {.by = BY_FIELD};
+	struct recording_moment moment = moment_of(0);
+	struct recording_writer *writer;
+	struct guests guests = {0};
+	struct sample sample = {0};
+	size_t i;
+
+	(void)state;
+	sync_count = 0;
+	record(8, 130);
+	assert_int_equal(sync_count, 4);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(samples_within((size_t)synced[i]), i * RECORDING_SEGMENT + 1);
+	assert_int_equal(synced[3], file_size());
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(recording_writer_open(path, &head, &writer), 0);
+	sync_error = EIO;
+	assert_int_equal(recording_writer_add(writer, &sample, &moment, &guests), -EIO);
+	sync_error = 0;
+	assert_int_equal(recording_writer_close(writer), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(recording_writer_open(path, &head, &writer), 0);
+	assert_int_equal(recording_writer_add(writer, &sample, &moment, &guests), 0);
+	sync_error = EIO;
+	assert_int_equal(recording_writer_close(writer), -EIO);
+	sync_error = 0;
+	sample_done(&sample);
+}
+
 /* What is there is never written to. */
 static void test_existing_file(void **state)
 {
@@ -393,6 +444,7 @@ int main(void)
 		OF_HOST(test_rows_of_a_whole_guest),
 		OF_HOST(test_a_row_that_falls),
 		OF_HOST(test_extreme_times),
+		OF_HOST(test_on_disk),
 		OF_HOST(test_existing_file),
 		OF_HOST(test_dangling_link),
 		OF_HOST(test_no_room_for_the_head),
