@@ -291,6 +291,8 @@ int recording_rows_take_values(struct recorded_rows *rows, struct json_object *l
 
 		if (numbers.failed)
 			break;
+		if (rows->list[id].gone)
+			return recording_damage(ret_why, "a row that is gone has values");
 		rows->list[id].value += change;
 	}
 	return numbers.failed ? recording_damage(ret_why, "a value is none") : 0;
