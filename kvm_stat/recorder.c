@@ -67,15 +67,33 @@ static void list_guests(struct recorder *recorder)
 	recorder->said_guests |= r < 0;
 }
 
+/*
+ * The guests that the file tells of: with -p or -g nobody's but that one. It may be given to others,
+ * and a replay would show those it knows as guests that did nothing.
+ */
+static struct guests selected_guests(const struct session *session)
+{
+	const struct guests *all = &session->guests;
+	const struct guest *one;
+
+	if (!session->selection.pid)
+		return *all;
+	one = guests_find_pid(all, session->selection.pid);
+	return one ? (struct guests){.list = all->list + (one - all->list), .count = 1}
+		   : (struct guests){0};
+}
+
 /* Records a sample. Returns -1 to go on, or the exit status. */
 static int record_sample(struct recorder *recorder, const struct options *options)
 {
 	struct session *session = recorder->session;
 	struct recording_moment moment = {0};
+	struct guests guests;
 	size_t i;
 	int r;
 
 	list_guests(recorder);
+	guests = selected_guests(session);
 	r = session_read(session);
 	if (r < 0)
 		return say_read(r);
@@ -84,7 +102,7 @@ static int record_sample(struct recorder *recorder, const struct options *option
 	moment.partial = session->sample.partial;
 	for (i = 0; i < session->source_count; i++)
 		moment.unreadable[i] = session->unreadable[i];
-	r = recording_writer_add(recorder->writer, &session->sample, &moment, &session->guests);
+	r = recording_writer_add(recorder->writer, &session->sample, &moment, &guests);
 	return r < 0 ? say_write(options, r) : -1;
 }
 

@@ -47,7 +47,7 @@ int recording_names_find(struct written_names *names, const struct sample_row *r
 						  .kind = row->kind,
 						  .unit = row->unit};
 	}
-	names->list[at].threads |= row->thread.tid != 0;
+	names->list[at].threads |= sample_thread_is_one(&row->thread);
 	*ret_number = at;
 	return 0;
 }

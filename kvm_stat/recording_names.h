@@ -8,7 +8,10 @@
 #include "kvm_stat/json_put.h"
 #include "kvm_stat/recording.h"
 
-/* A name that rows have had. `threads`: rows of it are of threads, else of guests or of all. */
+/*
+ * A name that rows have had. `threads`: rows of it are of threads, so that those of guests have what
+ * threads that are gone had counted; else of guests or of all.
+ */
 struct written_name {
 	const char *name, *parent;
 	bool is_flag, threads;
@@ -40,6 +43,7 @@ struct recorded_name {
 	enum field_kind kind;
 	enum field_unit unit;
 	bool timed;   /* some row of it has had a distribution of times */
+	bool threads; /* some row of it has been of a thread: as in struct written_name */
 	size_t index; /* in the order in which they were read */
 };
 

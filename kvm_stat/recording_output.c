@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "kvm_stat/recording.h"
 
@@ -18,7 +19,8 @@ int recording_output_open(struct recording_output *output, const char *path)
 	if (deflateInit2(&output->deflate, Z_DEFAULT_COMPRESSION, Z_DEFLATED, RECORDING_GZIP_WINDOW,
 			 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -ENOMEM;
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0666);
+	/* For its owner only, as the counters are that it is made of. */
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
 	if (fd < 0) {
 		error = -errno;
 		deflateEnd(&output->deflate);
@@ -87,6 +89,11 @@ int recording_output_write(struct recording_output *output)
 
 	output->packed_count = 0;
 	return r;
+}
+
+int recording_output_sync(struct recording_output *output)
+{
+	return fdatasync(output->file.fd) < 0 ? -errno : 0;
 }
 
 int recording_output_close(struct recording_output *output)

@@ -45,5 +45,8 @@ int recording_output_end_member(struct recording_output *output) must_check;
 /* Appends all that was packed, or nothing of it. Returns 0 or -errno. */
 int recording_output_write(struct recording_output *output) must_check;
 
+/* Waits until all that was appended is on the disk. Returns 0 or -errno. */
+int recording_output_sync(struct recording_output *output) must_check;
+
 /* Closes the file and frees all memory. Returns 0 or -errno of what could not be written. */
 int recording_output_close(struct recording_output *output) must_check;

@@ -30,14 +30,14 @@ static int list_pids(const struct sample *sample, pid_t **ret_pids, size_t *ret_
 	return 0;
 }
 
-/* Keeps what a row that is gone had counted: for its guest while that is there, else for all. */
+/* Keeps what was counted and is gone: of a thread for its guest while that is there, else for all. */
 static int retire_row(struct sample *retired, const struct sample_row *row,
 		      const struct distribution *distribution, bool guest_is_there)
 {
 	struct sample_row kept = *row;
 
 	kept.thread = (struct sample_thread){0};
-	kept.guest = guest_is_there && row->thread.tid ? row->guest : 0;
+	kept.guest = guest_is_there && sample_thread_is_one(&row->thread) ? row->guest : 0;
 	kept.distribution = 0;
 	return distribution ? sample_add_distribution(retired, kept, distribution)
 			    : sample_add(retired, kept);
@@ -83,8 +83,51 @@ static bool became_vcpu(const struct sample *now, size_t at, const struct sample
 	return false;
 }
 
+/* How much less of each bucket there is now. */
+static struct distribution find_lost_values(const struct distribution *before,
+					    const struct distribution *now)
+{
+	struct distribution lost = {.scale = before->scale,
+				    .bucket_size = before->bucket_size,
+				    .bucket_count = before->bucket_count};
+	unsigned int i;
+
+	for (i = 0; i < before->bucket_count; i++) {
+		uint64_t left = i < now->bucket_count ? now->buckets[i] : 0;
+
+		lost.buckets[i] = before->buckets[i] > left ? before->buckets[i] - left : 0;
+		lost.count += lost.buckets[i];
+	}
+	return lost;
+}
+
 /*
- * Retires the rows of `before` that are not in `now`. What was retired for a guest goes on to all
+ * Retires what a row of `before` had counted that the same row of `now` has not: it may be the sum
+ * of several VMs, one of which has ended, or of one that has begun anew. *ret_changed is set if that
+ * is anything. Returns 0 or -ENOMEM.
+ */
+static int retire_fall(struct sample *retired, const struct sample *before,
+		       const struct sample_row *row, const struct sample *now,
+		       const struct sample_row *same, bool guest_is_there, bool *ret_changed)
+{
+	const struct distribution *old = sample_distribution(before, row);
+	const struct distribution *new = sample_distribution(now, same);
+	struct distribution values = {0};
+	struct sample_row lost = *row;
+
+	if (old && new)
+		values = find_lost_values(old, new);
+	lost.value = row->value > same->value ? row->value - same->value : 0;
+	if (row->kind == FIELD_HISTOGRAM)
+		lost.value = values.count;
+	if (!lost.value && !values.count)
+		return 0;
+	*ret_changed = true;
+	return retire_row(retired, &lost, values.count ? &values : NULL, guest_is_there);
+}
+
+/*
+ * Retires the rows of `before` that are not in `now`, and what others have lost. What was retired for a guest goes on to all
  * guests when that guest ends.
  */
 static int retire(struct sample *retired, const struct written_rows *rows,
@@ -107,18 +150,23 @@ static int retire(struct sample *retired, const struct written_rows *rows,
 	for (i = 0; i < before->count && r == 0; i++) {
 		const struct sample_row *row = &before->rows[i];
 		bool threads = names->list[rows->list[i].name].threads;
+		bool guest_is_there;
 
+		/* Only what the source has told: not what was retired before. */
+		if (!field_counts_up(row->kind) || !row->guest ||
+		    (threads && !sample_thread_is_one(&row->thread)))
+			continue;
 		while (j < now->count && sample_row_compare(&now->rows[j], row) < 0)
 			j++;
-		if (j < now->count && sample_row_compare(&now->rows[j], row) == 0)
-			continue;
-		/* Only what the source has told: not what was retired before. */
-		if (!field_counts_up(row->kind) || !row->guest || (threads && !row->thread.tid) ||
-		    became_vcpu(now, j, row))
-			continue;
-		r = retire_row(retired, row, sample_distribution(before, row),
-			       bsearch(&row->guest, pids, count, sizeof(*pids), compare_pids));
-		changed = true;
+		guest_is_there = bsearch(&row->guest, pids, count, sizeof(*pids), compare_pids);
+		if (j < now->count && sample_row_compare(&now->rows[j], row) == 0) {
+			r = retire_fall(retired, before, row, now, &now->rows[j], guest_is_there,
+					&changed);
+		} else if (!became_vcpu(now, j, row)) {
+			r = retire_row(retired, row, sample_distribution(before, row),
+				       guest_is_there);
+			changed = true;
+		}
 	}
 	if (r == 0 && changed) {
 		sample_sort(retired);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What rows that are gone had counted: of threads it lives on in their guest's rows, of guests in
- * those of the host, so that totals never go back.
+ * What rows that are gone had counted, or rows that have fallen: of threads it lives on in their
+ * guest's rows, of guests in those of the host, so that totals never go back.
  */
 #pragma once
 

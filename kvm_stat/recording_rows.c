@@ -257,6 +257,7 @@ int recording_rows_take(struct recorded_rows *rows, const struct recorded_names 
 		rows->list = grown;
 		if (numbers.failed || rows->count == RECORDING_ROWS_MAX)
 			return recording_damage(ret_why, "a row is none, or one too many");
+		names->ids[name]->threads |= sample_thread_is_one(&rows->owners[owner].thread);
 		grown[rows->count++] = (struct recorded_row){.name = names->ids[name],
 							     .owner = (uint32_t)owner};
 	}
@@ -290,6 +291,8 @@ int recording_rows_take_values(struct recorded_rows *rows, struct json_object *l
 
 		if (numbers.failed)
 			break;
+		if (rows->list[id].gone)
+			return recording_damage(ret_why, "a row that is gone has values");
 		rows->list[id].value += change;
 	}
 	return numbers.failed ? recording_damage(ret_why, "a value is none") : 0;

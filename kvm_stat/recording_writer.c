@@ -71,10 +71,12 @@ int recording_writer_open(const char *path, const struct recording_head *head,
 	}
 	r = write_head(&writer->output, head);
 	if (r < 0) {
-		/* Without its head it is no recording; the first error is the one to tell. */
+		/*
+		 * The first error is the one to tell. The file stays, empty: its name may lead to
+		 * another one by now, which is not ours to remove.
+		 */
 		close_error = close_writer(writer);
 		(void)close_error;
-		(void)!unlink(path);
 		return r;
 	}
 	*ret_writer = writer;
@@ -160,6 +162,9 @@ static int add(struct recording_writer *writer, struct sample *sample,
 		r = pack_sample(writer);
 	if (r == 0)
 		r = recording_output_write(&writer->output);
+	/* Not each sample, which would keep a disk from resting. */
+	if (r == 0 && key)
+		r = recording_output_sync(&writer->output);
 	free(rows->list);
 	rows->list = list;
 	if (r == 0) {
@@ -191,6 +196,8 @@ int recording_writer_close(struct recording_writer *writer)
 		r = recording_output_end_member(&writer->output);
 	if (!error && r == 0)
 		r = recording_output_write(&writer->output);
+	if (!error && r == 0)
+		r = recording_output_sync(&writer->output);
 	close_error = close_writer(writer);
 	/* What could not be written has been told already. */
 	return error ? 0 : r < 0 ? r : close_error;

@@ -30,6 +30,12 @@ struct sample_thread {
 	unsigned int cpu; /* of the host, that it ran on last */
 };
 
+/* Whether this is one thread, or a virtual CPU of which nobody knows the thread. */
+static inline bool sample_thread_is_one(const struct sample_thread *thread)
+{
+	return thread->tid || thread->is_vcpu;
+}
+
 /*
  * `name` is the field as users know it: "kvm_pio", "kvm_exit(HLT)", "io_exits". Both strings
  * belong to the source and stay until its next select(). `guest` is the process of the guest that

@@ -33,8 +33,12 @@ struct selection {
 	const char *only; /* not NULL: only the field of exactly this name, reasons included */
 	bool latency;     /* also how long exits take, where the source can tell */
 	bool exits_only;  /* only exits of guests, by reason */
-	bool last_words;  /* via BPF: who has ended has rows once more, with its last numbers */
-	bool fixed_rows;  /* reasons without a name count as "(other)" instead of by number */
+	/*
+	 * Via BPF, so that nothing is missing in the sum of all rows: who has ended has rows once more,
+	 * with its last numbers, and what no guest has made has rows of guest 0.
+	 */
+	bool last_words;
+	bool fixed_rows; /* reasons without a name count as "(other)" instead of by number */
 	/*
 	 * debugfs: read each guest's own files, so that the end of a guest costs only that guest's
 	 * last moments. Otherwise the kernel's sums are read, which is a hundred times cheaper with
@@ -61,7 +65,7 @@ struct source_error {
 /* How much of what was selected a source can read. */
 struct source_health {
 	size_t fields;     /* that exist; SOURCE_STATS: guests that run */
-	size_t unreadable; /* of them; they have no row */
+	size_t unreadable; /* of them; they have no row, guests those of what they had counted */
 	int error;         /* negative errno of the first unreadable one, or 0 */
 	uint64_t lost;     /* events, since the selection, that are missing in some row */
 	/* SOURCE_STATS: the first of the unreadable guests; -ENODATA: they keep no descriptors. */

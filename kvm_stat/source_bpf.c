@@ -158,10 +158,12 @@ static int add_row_to_tallies(struct bpf_source *bpf, const struct count_key *ke
 
 		if (key->tgid)
 			process = bpf_owners_find(&bpf->owners, (pid_t)key->tgid, 0);
-		if (!process || !process->is_guest)
+		if (process && process->is_guest) {
+			guest = process->tgid;
+			tid = bpf->selection.by == BY_VCPU ? (pid_t)key->tid : 0;
+		} else if (!bpf->selection.last_words) {
 			return 0;
-		guest = process->tgid;
-		tid = bpf->selection.by == BY_VCPU ? (pid_t)key->tid : 0;
+		}
 	}
 	code = bpf_codes_find(&bpf->codes, key);
 	if (!code)
@@ -293,7 +295,8 @@ static int read_totals(struct bpf_source *bpf)
 	for (i = 0; r == 0 && i < bpf->events.count; i++) {
 		const struct bpf_event *event = &bpf->events.list[i];
 
-		if (bpf->selection.by != BY_FIELD || bpf->selection.tid || !totals[i])
+		if ((bpf->selection.by != BY_FIELD && !bpf->selection.last_words) ||
+		    bpf->selection.tid || !totals[i])
 			continue;
 		r = count_for(bpf, event->name, totals[i]);
 		if (r == 0 && event->reasons)

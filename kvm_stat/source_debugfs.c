@@ -325,6 +325,27 @@ static int compare_identity(const struct vm *a, const struct vm *b)
 	return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
+static pid_t guest_of(const struct vm *vm)
+{
+	return vm->pid > 0 ? vm->pid : vm->tid;
+}
+
+/*
+ * Carries over what is known of a VM that stays. When its process is found only now, the rows so far
+ * had the number of its thread: those of the process begin anew, or all would be there twice.
+ */
+static void carry_state(const struct debugfs_source *debugfs, const struct vm *now,
+			struct vm_state *old, struct vm_state *state)
+{
+	size_t i;
+
+	*state = *old;
+	old->last = NULL;
+	for (i = 0; state->last && guest_of(&old->vm) != guest_of(now) && i < debugfs->field_count;
+	     i++)
+		state->total[i] = 0;
+}
+
 /* Moves what is known of VMs that stay into `states`. Returns how many VMs ended. */
 static int carry_over(struct debugfs_source *debugfs, const struct vm_list *now,
 		      struct vm_state *states)
@@ -340,10 +361,8 @@ static int carry_over(struct debugfs_source *debugfs, const struct vm_list *now,
 			ended++;
 			old++;
 		}
-		if (old < debugfs->vms.count && r == 0) {
-			states[i] = debugfs->states[old];
-			debugfs->states[old++].last = NULL;
-		}
+		if (old < debugfs->vms.count && r == 0)
+			carry_state(debugfs, &now->vms[i], &debugfs->states[old++], &states[i]);
 		states[i].vm = now->vms[i];
 	}
 	return ended + (int)(debugfs->vms.count - old);
@@ -395,11 +414,6 @@ static int update_vms(struct debugfs_source *debugfs)
 	debugfs->vms = now;
 	r = make_room(debugfs, states, now.count);
 	return r < 0 ? r : ended;
-}
-
-static pid_t guest_of(const struct vm *vm)
-{
-	return vm->pid > 0 ? vm->pid : vm->tid;
 }
 
 /* A state that could not be read now is not 0 and not what it was. */

@@ -262,7 +262,7 @@ static int project(const struct recorded_name *name, const struct sample_row *ro
 	    (selection->pid && row->guest != selection->pid) ||
 	    (selection->tid && row->thread.tid != selection->tid) ||
 	    (selection->by != BY_FIELD && !row->guest) ||
-	    (selection->by == BY_VCPU && !row->thread.tid))
+	    (selection->by == BY_VCPU && name->threads && !sample_thread_is_one(&row->thread)))
 		return 0;
 	if (selection->by != BY_VCPU)
 		out.thread = (struct sample_thread){0};

@@ -392,9 +392,9 @@ static int stats_select(struct source *source, const struct selection *selection
 	return r < 0 ? r : 0;
 }
 
-/* Appends the rows of a tally; `row` says whose it is. */
+/* Appends the rows of a tally; `row` says whose it is. States only where they could be read. */
 static int add_rows(const struct stats_source *stats, const struct stats_tally *tally,
-		    struct sample_row row, struct sample *sample)
+		    struct sample_row row, bool states, struct sample *sample)
 {
 	size_t i;
 
@@ -403,7 +403,8 @@ static int add_rows(const struct stats_source *stats, const struct stats_tally *
 		const uint64_t *values = &tally->values[field->first];
 		int r;
 
-		if (!selection_wants(&stats->selection, field->name))
+		if (!selection_wants(&stats->selection, field->name) ||
+		    (!states && !field_counts_up(field->kind)))
 			continue;
 		row.name = field->name;
 		row.kind = field->kind;
@@ -424,15 +425,20 @@ static int add_rows(const struct stats_source *stats, const struct stats_tally *
 	return 0;
 }
 
+/*
+ * One that cannot be read for a while keeps the rows of what it has counted: without them all of that
+ * would be taken for new when it can be read again.
+ */
 static int add_guest_rows(const struct stats_source *stats, const struct stats_guest *guest,
 			  struct sample *sample)
 {
 	struct sample_row row = {.guest = guest->pid};
+	bool states = guest->error == 0;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; i < guest->tally_count && r == 0; i++)
-		r = add_rows(stats, guest->tallies[i], row, sample);
+		r = add_rows(stats, guest->tallies[i], row, states, sample);
 	for (i = 0; i < guest->count && stats->selection.by == BY_VCPU && r == 0; i++) {
 		const struct stats_copy *copy = &guest->copies[i];
 
@@ -440,7 +446,7 @@ static int add_guest_rows(const struct stats_source *stats, const struct stats_g
 			.tid = copy->tid, .is_vcpu = copy->id.is_vcpu, .vcpu = copy->id.vcpu};
 		row.thread.has_cpu = copy->tid && guest_thread_cpu(stats->root, row.guest,
 								   copy->tid, &row.thread.cpu) == 0;
-		r = add_rows(stats, copy->tally, row, sample);
+		r = add_rows(stats, copy->tally, row, states, sample);
 	}
 	return r;
 }
@@ -493,11 +499,9 @@ static int stats_read(struct source *source, struct sample *sample)
 	stats->started = true;
 	r = 0;
 	for (i = 0; i < stats->tally_count && r == 0; i++)
-		r = add_rows(stats, stats->tallies[i], (struct sample_row){0}, sample);
-	for (i = 0; i < stats->guest_count && r == 0; i++) {
-		if (!stats->guests[i]->error)
-			r = add_guest_rows(stats, stats->guests[i], sample);
-	}
+		r = add_rows(stats, stats->tallies[i], (struct sample_row){0}, true, sample);
+	for (i = 0; i < stats->guest_count && r == 0; i++)
+		r = add_guest_rows(stats, stats->guests[i], sample);
 	pthread_mutex_unlock(&stats->lock);
 	return r;
 }

@@ -307,6 +307,9 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 		for (i = 0; i < guest->count; i++)
 			guest->copies[i].is_seen = false;
 		r = take_all(guest, reader);
+		/* What was not come to may still be there: the next look tells. */
+		for (i = 0; i < guest->count && r < 0; i++)
+			guest->copies[i].is_seen = true;
 		sort_out(guest, reader);
 		if (guest->count || !guest->has_vcpus)
 			break;

@@ -146,6 +146,26 @@ class Fixture(Recording):
         self.replay("-l", "-g", "nobody", status=1, says="no guest by the name")
         self.replay("-l", "-p", "77", status=1, says="no guest of process 77")
 
+    def test_one_guest(self):
+        """With -p nothing of others is in the file, which somebody else may be given."""
+        recorder = self.record("-p", "1000", "--count", "2")
+        self.assertEqual(("", ""), recorder.communicate(timeout=20))
+        with gzip.open(self.file) as f:
+            told = [guest for line in f for guest in json.loads(line).get("guests", [])]
+        self.assertEqual([(1000, "guest1")], [(guest["pid"], guest["name"]) for guest in told])
+        for line in self.lines("--by", "guest"):
+            self.assertEqual({1000}, {row["guest"]["pid"] for row in line["rows"]})
+
+    def test_mode(self):
+        """Who may not read the kernel's counters may not read what they were either."""
+        before = os.umask(0)
+        try:
+            recorder = self.record("--count", "1")
+        finally:
+            os.umask(before)
+        self.assertEqual(("", ""), recorder.communicate(timeout=20))
+        self.assertEqual(0o100600, os.stat(self.file).st_mode)
+
     def test_all_formats(self):
         recorder = self.record("--count", "4")
         mkfixture.advance(self.root)
@@ -167,7 +187,9 @@ class Fixture(Recording):
         self.assertEqual(["  " + field for field in FIELDS],
                          self.replay("-f", "help").splitlines())
         self.replay("-l", "--by", "vcpu", status=1, says="no rows that are told apart so")
-        self.replay("-1", "--exits")
+        # How long exits took is not known to debugfs.
+        self.assertRegex(self.replay("-1", "--exits"),
+                         r"\AExit reason .*\nTotal without halts +0 +0ns\n\Z")
 
     def test_killed(self):
         """Whenever it is killed: all samples are there that were, but the last one at most."""
@@ -188,12 +210,13 @@ class Fixture(Recording):
             os.unlink(self.file)
 
     def test_each_sample_is_in_the_file(self):
-        """Not kept back for later: what was seen asleep has been written."""
-        recorder = self.record()
-        for count in range(1, 5):
-            self.wait_samples(count)
+        """Not kept back for the next one, which is far away."""
+        recorder = self.start("-d", "--record", self.file, "-s", "25.5")
+        begin = time.monotonic()
+        self.assertEqual(1, self.whole_samples())
         recorder.kill()
         recorder.wait()
+        self.assertLess(time.monotonic() - begin, 20)  # it was the first sample that was seen
 
     def test_no_recordings(self):
         def refused(path, why):

@@ -366,6 +366,40 @@ static void test_vm_that_ends(void **state)
 	bpf_guest_end(&guest);
 }
 
+/* A recording has what was made outside of guests as well, and what there was no room for. */
+static void test_outside_of_guests(void **state)
+{
+	struct counting counting;
+	struct selection selection = {.by = BY_VCPU, .children = true, .last_words = true};
+	struct bpf_guest guest = bpf_guest_start();
+	unsigned int i;
+
+	(void)state;
+	selection.pid = guest.pid;
+	start(&counting, SOME_ROWS * 1024, selection);
+	bpf_guest_order(&guest, 'w');
+	bpf_guest_order(&guest, 'c');
+	/* When it is looked at first, it is no guest. */
+	read_sample(&counting);
+	assert_work(&counting, 0, 1);
+	bpf_guest_order(&guest, 'n');
+	bpf_guest_order(&guest, 'w');
+	read_sample(&counting);
+	assert_work(&counting, 0, 1);
+	assert_work(&counting, guest.pid, 1);
+	stop(&counting);
+	bpf_guest_end(&guest);
+
+	selection.pid = getpid();
+	start(&counting, 1, selection);
+	for (i = 0; i < 3; i++)
+		bpf_guest_interrupt();
+	read_sample(&counting);
+	assert_int_equal(value(&counting, EXITS_EVENT, 0), 3 * RESTARTS);
+	assert_int_equal(sum_of_reasons(&counting), 3 * RESTARTS);
+	stop(&counting);
+}
+
 /* Without debugfs the kernel's events tell of VMs that come and go. */
 static void test_vms_without_debugfs(void **state)
 {
@@ -566,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_ends_amid_reading),
 		cmocka_unit_test(test_guests_that_end),
 		cmocka_unit_test(test_vm_that_ends),
+		cmocka_unit_test(test_outside_of_guests),
 		cmocka_unit_test(test_vms_without_debugfs),
 		cmocka_unit_test(test_threads_by_vcpu),
 		cmocka_unit_test(test_latencies),

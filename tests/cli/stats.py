@@ -4,6 +4,7 @@
 it never holds up the end of a guest.
 """
 import collections
+import errno
 import glob
 import os
 import re
@@ -382,6 +383,42 @@ class Faults(StatsCase):
         result = kvmtest.kvm_stat("-1", "--source", "stats", preexec_fn=hard_limit(16))
         self.assertEqual((1, ""), (result.returncode, result.stdout))
         self.assertIn("RLIMIT_NOFILE", result.stderr)
+
+    def test_guest_that_cannot_be_read_for_a_while(self):
+        """Rows that came back would have all they ever counted as new."""
+        guest = self.run_guest("--late")
+        rows = Rows(self, "vcpu", str(guest.pid), "past")
+        before = {(row[0], row[4]): row for row in rows.sample()[0]}
+        kinds = {row[1] for row in before.values()}
+        self.assertLessEqual({"events", "gauge"}, kinds)
+        # Enough to look for VMs and descriptors, and not for all that it takes then.
+        used = max(int(fd) for fd in os.listdir(f"/proc/{rows.process.pid}/fd"))
+        _, hard = resource.prlimit(rows.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(rows.process.pid, resource.RLIMIT_NOFILE, (used + 2, hard))
+        guest.go()
+        guest.result()
+        found, last = rows.sample()
+        self.assertRegex(last, f"partial=1 unreadable=1 error=-{errno.EMFILE}$")
+        # What it has counted stays; its states are not known.
+        meanwhile = {(row[0], row[4]): row for row in found}
+        self.assertFalse({row[1] for row in found} & {"gauge", "peak"})
+        for key, row in before.items():
+            if row[1] not in ("gauge", "peak"):
+                self.assertGreaterEqual(int(meanwhile[key][6]), int(row[6]), row)
+        resource.prlimit(rows.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+        def readable():
+            found, last = rows.sample()
+            return found if last == "partial=0 unreadable=0 error=0" else None
+        found = kvmtest.until(readable, "it is looked at again, after 10 seconds", 20)
+        each = dict(self.statistics(guest).each())
+        for row in found:
+            id_ = f"vcpu-{row[4]}" if row[4] != "-" else ""
+            kind, values = next(fields[row[0]] for name, fields in each.items()
+                                if name.partition("/")[2] == id_)
+            if kind == "cumulative":
+                self.assertEqual(values[0], int(row[6]), row)
+        self.assertLess(set(before), {(row[0], row[4]) for row in found})
 
     def test_below_another_root(self):
         result = kvmtest.kvm_stat("-1", "--source", "stats", "--sysroot", self.directory)

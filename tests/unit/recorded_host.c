@@ -25,10 +25,12 @@ static const struct {
 
 /* One thread of the made host, and what it did up to each sample. */
 struct made_thread {
-	pid_t guest, tid;
+	pid_t guest;
+	pid_t tid; /* 0: nobody knows which thread runs this vCPU */
 	unsigned int vcpu;
 	int born, died; /* samples: it is in those from `born` to before `died` */
 	uint64_t values[SAMPLES_MAX][NAMES];
+	uint64_t ever[SAMPLES_MAX][NAMES]; /* the same, but what falls has not gone back */
 	/* Of name 1: how long its events took. */
 	uint64_t sum[SAMPLES_MAX], min[SAMPLES_MAX], max[SAMPLES_MAX];
 	struct distribution times;
@@ -73,7 +75,7 @@ static void start_thread(pid_t guest, unsigned int vcpu)
 
 	assert_true(host.thread_count <= THREADS_MAX);
 	*thread = (struct made_thread){.guest = guest,
-				       .tid = host.next_pid++,
+				       .tid = guest % 3 ? host.next_pid : 0,
 				       .vcpu = vcpu,
 				       .born = host.samples,
 				       .died = SAMPLES_MAX + 1,
@@ -81,6 +83,7 @@ static void start_thread(pid_t guest, unsigned int vcpu)
 						 .bucket_count = 60,
 						 .has_moments = true,
 						 .has_extremes = true}};
+	host.next_pid++;
 }
 
 static void start_guest(unsigned int vcpus)
@@ -108,6 +111,20 @@ static bool guest_lives(pid_t guest, int sample)
 	return false;
 }
 
+static void note_rise(struct made_thread *thread, int sample)
+{
+	int i;
+
+	for (i = 0; i < NAMES; i++) {
+		bool known = sample > thread->born;
+		uint64_t before = known ? thread->values[sample - 1][i] : 0;
+		uint64_t now = thread->values[sample][i];
+
+		thread->ever[sample][i] = (known ? thread->ever[sample - 1][i] : 0) +
+					  (now > before ? now - before : 0);
+	}
+}
+
 /* What happens between two samples; what a thread does in its last moments nobody sees. */
 static void live_on(int sample)
 {
@@ -131,6 +148,9 @@ static void live_on(int sample)
 		}
 		if (dice(4) == 0)
 			continue; /* idle */
+		/* One of several things that a row stands for has ended. */
+		if (dice(12) == 0)
+			thread->values[sample][0] /= 2;
 		thread->values[sample][0] += dice(1000);
 		thread->values[sample][2] = dice(2) ? dice(5000) : 0;
 		thread->values[sample][3] += dice(3) ? 0 : dice(1U << 23);
@@ -141,6 +161,7 @@ static void live_on(int sample)
 		thread->sum[sample] = thread->times.sum;
 	}
 	for (i = 0; i < host.thread_count; i++) {
+		note_rise(&host.threads[i], sample);
 		host.threads[i].sum[sample] = host.threads[i].times.sum;
 		host.threads[i].min[sample] = host.threads[i].times.min;
 		host.threads[i].max[sample] = host.threads[i].times.max;
@@ -176,7 +197,7 @@ void fill_sample(struct sample *sample, struct guests *guests, int number)
 						 .thread = {.tid = thread->tid,
 							    .is_vcpu = true,
 							    .vcpu = thread->vcpu,
-							    .has_cpu = true,
+							    .has_cpu = thread->tid != 0,
 							    .cpu = (unsigned int)(number + i) % 7},
 						 .value = thread->values[number][j]};
 
@@ -240,9 +261,10 @@ void record(uint32_t random, int samples)
 	sample_done(&sample);
 }
 
-uint64_t truth(int number, int name, enum selection_by by, pid_t guest, pid_t tid)
+uint64_t truth(int number, int name, enum selection_by by, pid_t guest, unsigned int vcpu)
 {
 	bool state = names[name].kind == FIELD_GAUGE;
+	bool own = state || by == BY_VCPU; /* what the rest is of outlives its row */
 	uint64_t sum = 0;
 	int i;
 
@@ -252,9 +274,9 @@ uint64_t truth(int number, int name, enum selection_by by, pid_t guest, pid_t ti
 
 		if (thread->born > number || last < thread->born ||
 		    (by != BY_FIELD && thread->guest != guest) ||
-		    (by == BY_VCPU && thread->tid != tid) || (state && !lives(thread, number)))
+		    (by == BY_VCPU && thread->vcpu != vcpu) || (state && !lives(thread, number)))
 			continue;
-		sum += thread->values[last][name];
+		sum += own ? thread->values[last][name] : thread->ever[last][name];
 	}
 	return sum;
 }
@@ -283,7 +305,8 @@ static void check_times(const struct sample *sample, const struct sample_row *ro
 
 		if (thread->born > number || last < thread->born ||
 		    (row->guest && thread->guest != row->guest) ||
-		    (row->thread.tid && thread->tid != row->thread.tid) || !thread->values[last][1])
+		    (row->thread.is_vcpu && thread->vcpu != row->thread.vcpu) ||
+		    !thread->values[last][1])
 			continue;
 		count += thread->values[last][1];
 		sum += thread->sum[last];
@@ -324,9 +347,11 @@ void check_sample(struct source *replay, enum selection_by by, int number)
 		assert_int_equal(row->kind, names[name].kind);
 		assert_int_equal(row->unit, names[name].unit);
 		assert_int_equal(row->parent != NULL, names[name].parent != NULL);
-		assert_int_equal(row->value, truth(number, name, by, row->guest, row->thread.tid));
-		if (by == BY_VCPU)
-			assert_true(row->thread.has_cpu);
+		assert_int_equal(row->value, truth(number, name, by, row->guest, row->thread.vcpu));
+		if (by == BY_VCPU) {
+			assert_true(row->thread.is_vcpu);
+			assert_int_equal(row->thread.has_cpu, row->thread.tid != 0);
+		}
 		if (name == 1)
 			check_times(&sample, row, number);
 		rows += by != BY_GUEST || guest_lives(row->guest, number);

@@ -46,7 +46,7 @@ struct recording_moment moment_of(int number);
  * What the host had done up to a sample, by what rows are of. `name` 0 is kvm_exit, which counts; 1
  * is its reason HLT, which has times; 2 is pages, a state; 3 is wait_ns.
  */
-uint64_t truth(int number, int name, enum selection_by by, pid_t guest, pid_t tid);
+uint64_t truth(int number, int name, enum selection_by by, pid_t guest, unsigned int vcpu);
 
 /* Opens the recording, which is not damaged. */
 struct source *open_good(void);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kvm_stat/recording_writer.h"
@@ -117,7 +118,130 @@ static void test_selections(void **state)
 	replay_seek(replay, 0);
 	assert_int_equal(source_read(replay, &sample), 0);
 	sample_sort(&sample);
-	assert_int_equal(sample.rows[0].value, truth(0, 0, BY_VCPU, 100, 101));
+	assert_int_equal(sample.rows[0].value, truth(0, 0, BY_VCPU, 100, 0));
+	sample_done(&sample);
+	source_close(replay);
+}
+
+/* Records samples of these rows, each of which is in those of its number. */
+struct made_row {
+	int number;
+	struct sample_row row;
+	struct distribution times;
+};
+
+static void record_rows(const struct made_row *rows, size_t count)
+{
+	struct recording_head head = {.by = BY_VCPU};
+	struct guest guest = {.pid = 10, .name = (char *)"a", .raw_name = (char *)"a"};
+	struct guests guests = {.list = &guest, .count = 1};
+	struct recording_writer *writer;
+	struct sample sample = {0};
+	int number;
+	size_t i;
+
+	assert_int_equal(recording_writer_open(path, &head, &writer), 0);
+	for (number = 0; number <= rows[count - 1].number; number++) {
+		struct recording_moment moment = moment_of(number);
+
+		sample_clear(&sample);
+		for (i = 0; i < count; i++) {
+			if (rows[i].number != number)
+				continue;
+			assert_int_equal(rows[i].times.count
+						 ? sample_add_distribution(&sample, rows[i].row,
+									   &rows[i].times)
+						 : sample_add(&sample, rows[i].row),
+					 0);
+		}
+		sample_sort(&sample);
+		assert_int_equal(recording_writer_add(writer, &sample, &moment, &guests), 0);
+	}
+	assert_int_equal(recording_writer_close(writer), 0);
+	sample_done(&sample);
+}
+
+static void read_rows(struct source *replay, enum selection_by by, uint64_t number,
+		      struct sample *sample)
+{
+	select_by(replay, by);
+	replay_seek(replay, number);
+	sample_clear(sample);
+	assert_int_equal(source_read(replay, sample), 0);
+	sample_sort(sample);
+}
+
+/* By vCPU what is counted of a guest as a whole has rows; what its threads had counted has none. */
+static void test_rows_of_a_whole_guest(void **state)
+{
+	static const struct made_row rows[] = {
+		{0,
+		 {.name = "exits", .guest = 10, .thread = {.tid = 11, .is_vcpu = true}, .value = 5},
+		 {0}},
+		{0, {.name = "flushes", .guest = 10, .value = 7}, {0}},
+		{1, {.name = "flushes", .guest = 10, .value = 8}, {0}},
+	};
+	struct sample sample = {0};
+	struct source *replay;
+
+	(void)state;
+	record_rows(rows, array_size(rows));
+	replay = open_good();
+	read_rows(replay, BY_VCPU, 0, &sample);
+	assert_int_equal(sample.count, 2);
+	assert_string_equal(sample.rows[0].name, "exits");
+	assert_int_equal(sample.rows[0].thread.tid, 11);
+	assert_string_equal(sample.rows[1].name, "flushes");
+	assert_int_equal(sample.rows[1].value, 7);
+	read_rows(replay, BY_VCPU, 1, &sample);
+	assert_int_equal(sample.count, 1);
+	assert_string_equal(sample.rows[0].name, "flushes");
+	assert_int_equal(sample.rows[0].value, 8);
+	read_rows(replay, BY_GUEST, 1, &sample);
+	assert_int_equal(sample.count, 2);
+	assert_int_equal(sample.rows[0].value, 5);
+	sample_done(&sample);
+	source_close(replay);
+}
+
+/* One of a process' VMs ends: neither what was counted nor how it was spread goes back. */
+static void test_a_row_that_falls(void **state)
+{
+	static const struct made_row rows[] = {
+		{0, {.name = "exits", .guest = 10, .value = 1003}, {0}},
+		{0,
+		 {.name = "hist", .kind = FIELD_HISTOGRAM, .guest = 10, .value = 9},
+		 {.bucket_count = 3, .buckets = {2, 4, 3}, .count = 9}},
+		{1, {.name = "exits", .guest = 10, .value = 3}, {0}},
+		{1,
+		 {.name = "hist", .kind = FIELD_HISTOGRAM, .guest = 10, .value = 8},
+		 {.bucket_count = 3, .buckets = {2, 0, 6}, .count = 8}},
+		{2, {.name = "exits", .guest = 10, .value = 4}, {0}},
+	};
+	static const uint64_t totals[] = {1003, 1003, 1004}, counts[] = {9, 12, 12};
+	struct sample sample = {0};
+	struct source *replay;
+	size_t i;
+
+	(void)state;
+	record_rows(rows, array_size(rows));
+	replay = open_good();
+	for (i = 0; i < 3; i++) {
+		const struct distribution *all;
+
+		read_rows(replay, BY_FIELD, i, &sample);
+		assert_int_equal(sample.count, 2);
+		assert_int_equal(sample.rows[0].value, totals[i]);
+		assert_int_equal(sample.rows[1].value, counts[i]);
+		all = sample_distribution(&sample, &sample.rows[1]);
+		assert_non_null(all);
+		assert_int_equal(all->count, counts[i]);
+		assert_int_equal(all->buckets[0], 2);
+		assert_int_equal(all->buckets[1], 4);
+		assert_int_equal(all->buckets[2], i ? 6 : 3);
+	}
+	read_rows(replay, BY_GUEST, 2, &sample);
+	assert_int_equal(sample.rows[0].value, 4);
 	sample_done(&sample);
 	source_close(replay);
 }
@@ -176,6 +300,56 @@ static void test_extreme_times(void **state)
 	source_close(replay);
 }
 
+/* The size of the file each time that it was written to the disk; and what that says. */
+static off_t synced[8];
+static size_t sync_count;
+static int sync_error;
+
+/* In place of the C library's. */
+int fdatasync(int fildes)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fildes, &st), 0);
+	if (sync_count < array_size(synced))
+		synced[sync_count++] = st.st_size;
+	errno = sync_error;
+	return sync_error ? -1 : 0;
+}
+
+/* A crash of the host takes no more than a segment: that a disk failed to take it is said. */
+static void test_on_disk(void **state)
+{
+	struct recording_head head = {.by = BY_FIELD};
+	struct recording_moment moment = moment_of(0);
+	struct recording_writer *writer;
+	struct guests guests = {0};
+	struct sample sample = {0};
+	size_t i;
+
+	(void)state;
+	sync_count = 0;
+	record(8, 130);
+	assert_int_equal(sync_count, 4);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(samples_within((size_t)synced[i]), i * RECORDING_SEGMENT + 1);
+	assert_int_equal(synced[3], file_size());
+
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(recording_writer_open(path, &head, &writer), 0);
+	sync_error = EIO;
+	assert_int_equal(recording_writer_add(writer, &sample, &moment, &guests), -EIO);
+	sync_error = 0;
+	assert_int_equal(recording_writer_close(writer), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(recording_writer_open(path, &head, &writer), 0);
+	assert_int_equal(recording_writer_add(writer, &sample, &moment, &guests), 0);
+	sync_error = EIO;
+	assert_int_equal(recording_writer_close(writer), -EIO);
+	sync_error = 0;
+	sample_done(&sample);
+}
+
 /* What is there is never written to. */
 static void test_existing_file(void **state)
 {
@@ -188,6 +362,37 @@ static void test_existing_file(void **state)
 	assert_int_equal(recording_writer_open(path, &head, &writer), -EEXIST);
 	assert_int_equal(host_read(&tree.root, "recording", buf, sizeof(buf)), 4);
 	assert_string_equal(buf, "mine");
+}
+
+/* Nor is anything made behind a link that leads nowhere. */
+static void test_dangling_link(void **state)
+{
+	struct recording_head head = {.by = BY_FIELD};
+	struct recording_writer *writer = NULL;
+
+	(void)state;
+	tree_link(&tree, "recording", "elsewhere");
+	assert_int_equal(recording_writer_open(path, &head, &writer), -EEXIST);
+	assert_false(host_exists(&tree.root, "elsewhere"));
+}
+
+/* By its end the name may be another file's: what was made stays, empty. */
+static void test_no_room_for_the_head(void **state)
+{
+	struct recording_head head = {.by = BY_FIELD};
+	struct recording_writer *writer = NULL;
+	struct rlimit limit, before;
+	int r;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 10;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	r = recording_writer_open(path, &head, &writer);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(r, -EFBIG);
+	assert_int_equal(file_size(), 0);
 }
 
 /* A disk that is full: the file is what it was after the last whole sample. */
@@ -236,8 +441,13 @@ int main(void)
 		OF_HOST(test_seek),
 		OF_HOST(test_reset),
 		OF_HOST(test_selections),
+		OF_HOST(test_rows_of_a_whole_guest),
+		OF_HOST(test_a_row_that_falls),
 		OF_HOST(test_extreme_times),
+		OF_HOST(test_on_disk),
 		OF_HOST(test_existing_file),
+		OF_HOST(test_dangling_link),
+		OF_HOST(test_no_room_for_the_head),
 		OF_HOST(test_full_disk),
 	};
 

@@ -285,6 +285,11 @@ static void test_changed_meanwhile(void **state)
 	source_close(replay);
 }
 
+/* One row in one line: its members are taken in an order of their own. */
+#define ROW                                                                                        \
+	"\"names\":[{\"name\":\"a\",\"kind\":\"events\",\"unit\":\"none\"}],"                      \
+	"\"owners\":[7,8,0],\"rows\":[0,0]"
+
 static void test_hostile_lines(void **state)
 {
 	static const struct {
@@ -312,6 +317,9 @@ static void test_hostile_lines(void **state)
 		{"{\"owners\":[1,2,99999999999999999999999]}", "an owner"},
 		{"{\"rows\":[0,0]}", "a row"},
 		{"{\"gone\":[0]}", "a row"},
+		{"{" ROW ",\"gone\":[0],\"values\":[0,1]}", "a row that is gone has values"},
+		{"{" ROW ",\"gone\":[0],\"shapes\":[0,0,1,0,0],\"distributions\":[0,1,0]}",
+		 "a row that is gone has values"},
 		{"{\"shapes\":[0,0,65,1,1]}", "a shape"},
 		{"{\"distributions\":[0,0]}", "a distribution"},
 		{"{\"cpus\":[0,0]}", "a CPU"},

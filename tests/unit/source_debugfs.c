@@ -368,6 +368,32 @@ static void test_by_guest_with_two_vms(void **state)
 	reader_close(&reader);
 }
 
+/* A VM whose process is found later: what was told of its thread is not told of that as well. */
+static void test_process_found_later(void **state)
+{
+	struct reader reader;
+
+	(void)state;
+	tree_stat(&tree, "10-9", "exits", false, 100);
+	put_sums(100, 0);
+	reader = reader_open(true);
+	reader_select(&reader, (struct selection){.by = BY_GUEST, .only = "exits"}, NULL);
+	reader_read(&reader);
+	assert_int_equal(value_for(&reader, "exits", 10), 100);
+	tree_process(&tree, 70, "vmm", "", 0);
+	tree_thread(&tree, 70, 77);
+	tree_dir(&tree, TREE_KVM "/10-9/vcpu0");
+	tree_put(&tree, TREE_KVM "/10-9/vcpu0/pid", "77\n");
+	tree_stat(&tree, "10-9", "exits", false, 103);
+	reader_read(&reader);
+	assert_int_equal(reader.sample.count, 1);
+	assert_int_equal(value_for(&reader, "exits", 70), 3);
+	tree_stat(&tree, "10-9", "exits", false, 104);
+	reader_read(&reader);
+	assert_int_equal(value_for(&reader, "exits", 70), 4);
+	reader_close(&reader);
+}
+
 static void test_filter(void **state)
 {
 	struct reader reader;
@@ -466,6 +492,7 @@ int main(void)
 		IN_TREE(test_pid_of_thread),
 		IN_TREE(test_by_guest),
 		IN_TREE(test_by_guest_with_two_vms),
+		IN_TREE(test_process_found_later),
 		IN_TREE(test_filter),
 		IN_TREE(test_s390),
 		IN_TREE(test_large_numbers),
