@@ -25,6 +25,7 @@ struct replay_source {
 	struct segment *segments;
 	size_t segment_count;
 	struct guests guests; /* all that ever were there */
+	size_t most_guests;   /* at the same time */
 	/* All names of the recording, by index; should the file change, the reader may have more. */
 	const struct recorded_name **names;
 	size_t name_count;
@@ -95,13 +96,17 @@ static int add_guest(struct guests *guests, const struct guest *guest)
 	return 0;
 }
 
-static int add_guests(struct guests *all, const struct guests *now)
+/* Takes the guests of the sample read last. */
+static int take_guests(struct replay_source *replay)
 {
+	const struct guests *now = recording_reader_guests(replay->reader);
 	size_t i;
 	int r = 0;
 
+	if (replay->most_guests < now->count)
+		replay->most_guests = now->count;
 	for (i = 0; i < now->count && r == 0; i++)
-		r = add_guest(all, &now->list[i]);
+		r = add_guest(&replay->guests, &now->list[i]);
 	return r;
 }
 
@@ -130,7 +135,7 @@ static int survey(struct replay_source *replay)
 			r = 0;
 		replay->count++;
 		if (r == 0)
-			r = add_guests(&replay->guests, recording_reader_guests(reader));
+			r = take_guests(replay);
 		if (r == 0 && is_interrupted())
 			r = -EINTR;
 		if (r < 0)
@@ -206,6 +211,29 @@ static int take_names(struct replay_source *replay)
 
 /* Selecting */
 
+/* Whether guests have a row of this field also while nothing is counted. */
+static bool is_of_each_guest(const struct replay_source *replay, size_t index)
+{
+	const struct recorded_name *name = replay->names[index];
+	const struct selection *selection = &replay->selection;
+
+	return replay->selected[index] && name->kind == FIELD_EVENTS && selection->by == BY_GUEST &&
+	       (!name->parent || selection->only);
+}
+
+/*
+ * Whether the guests' rows that nothing is counted in are more than a recording has of those that are
+ * counted: a file tells fields and guests in a few bytes each, whose product has no other bound.
+ */
+static bool has_too_many_rows(const struct replay_source *replay)
+{
+	size_t i, fields = 0;
+
+	for (i = 0; i < replay->name_count; i++)
+		fields += is_of_each_guest(replay, i);
+	return !replay->selection.pid && fields * replay->most_guests > RECORDING_ROWS_MAX;
+}
+
 static int replay_select(struct source *source, const struct selection *selection,
 			 struct source_error *ret_error)
 {
@@ -239,7 +267,10 @@ static int replay_select(struct source *source, const struct selection *selectio
 		if (parent)
 			replay->selected[parent->index] = true;
 	}
-	return 0;
+	if (!has_too_many_rows(replay))
+		return 0;
+	*ret_error = (struct source_error){.error = -E2BIG, .step = SOURCE_STEP_READ};
+	return -E2BIG;
 }
 
 /* Reading */
@@ -302,9 +333,7 @@ static int add_empty_rows(struct replay_source *replay, struct sample *sample)
 			continue;
 		if (selection->by == BY_FIELD)
 			r = sample_add(sample, empty_row(name, 0));
-		if (selection->by != BY_GUEST || (name->parent && !selection->only))
-			continue;
-		for (j = 0; j < guests->count && r == 0; j++) {
+		for (j = 0; j < guests->count && r == 0 && is_of_each_guest(replay, i); j++) {
 			pid_t pid = guests->list[j].pid;
 
 			if (!selection->pid || selection->pid == pid)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -50,6 +51,18 @@ class Recording(kvmtest.TestCase):
     def lines(self, *args, **options):
         text = self.replay("-l", "--format", "json", *args, **options)
         return [json.loads(line) for line in text.splitlines()]
+
+    def put(self, *samples):
+        """A recording of these samples, each a list of lines, without its moment and end."""
+        text = json.dumps({"schema": "kvm_stat-recording/1", "sources": ["stats"],
+                           "by": "vcpu"}) + "\n"
+        for number, lines in enumerate(samples):
+            moment = {"sample": number, "monotonic": number + 1, "time": 7}
+            body = "".join(json.dumps(line) + "\n" for line in [*lines, moment])
+            end = {"end": number, "crc": zlib.crc32(body.encode())}
+            text += body + json.dumps(end) + "\n"
+        with gzip.open(self.file, "wb") as f:
+            f.write((text + '{"closed":true}\n').encode())
 
     def whole_samples(self):
         """How many samples the file has, by what its form says."""
@@ -214,6 +227,17 @@ class Fixture(Recording):
             with open(self.file, "wb") as f:
                 f.write(data)
             refused(self.file, why)
+
+    def test_more_rows_than_fit(self):
+        """A small file, of whose fields and guests each pair would be a row."""
+        names = [{"name": f"n{i}", "kind": "events", "unit": "none"} for i in range(16384)]
+        guests = [{"pid": i + 1, "name": "g"} for i in range(16384)]
+        self.put([{"key": True, "names": names}, {"guests": guests}], [])
+        self.assertLess(os.path.getsize(self.file), 1 << 20)
+        self.replay("-1", "--by", "guest", status=1, says="too many fields and guests")
+        self.assertIn("n16383", self.replay("-1"))
+        self.assertIn('"pid":16384', self.replay("-l", "--format", "json", "--by", "guest", "-f",
+                                                 "n1$"))
 
     def test_what_exists_is_kept(self):
         with open(self.file, "w", encoding="ascii") as f:

@@ -392,12 +392,79 @@ static void test_long_line(void **state)
 	source_close(replay);
 }
 
+/* A recording of so many fields and guests, of which nothing is counted. */
+static void put_fields_and_guests(unsigned int fields, unsigned int guests)
+{
+	const char *lines[] = {HEAD, "{\"key\":true}", NULL, NULL, MOMENT, "END", NULL};
+	char *texts[2] = {NULL};
+	unsigned int i;
+	size_t size;
+	FILE *stream = open_memstream(&texts[0], &size);
+
+	assert_non_null(stream);
+	for (i = 0; i < fields; i++)
+		fprintf(stream, "%s{\"name\":\"n%u\",\"kind\":\"events\",\"unit\":\"none\"}",
+			i ? "," : "{\"names\":[", i);
+	fputs("]}", stream);
+	assert_int_equal(fclose(stream), 0);
+	stream = open_memstream(&texts[1], &size);
+	assert_non_null(stream);
+	for (i = 0; i < guests; i++)
+		fprintf(stream, "%s{\"pid\":%u,\"name\":\"g\"}", i ? "," : "{\"guests\":[", i + 1);
+	fputs("]}", stream);
+	assert_int_equal(fclose(stream), 0);
+	lines[2] = texts[0];
+	lines[3] = texts[1];
+	put_lines(lines);
+	free(texts[0]);
+	free(texts[1]);
+}
+
+/* Few bytes that tell many fields and many guests: of both together there is no end of rows. */
+static void test_many_fields_of_many_guests(void **state)
+{
+	static const unsigned int guests = 1024, most = RECORDING_ROWS_MAX / 1024;
+	struct selection one = {.by = BY_GUEST, .pid = 7}, all = {.by = BY_GUEST};
+	struct source_error error;
+	struct sample sample = {0};
+	struct source *replay;
+
+	(void)state;
+	put_fields_and_guests(most + 1, guests);
+	replay = open_good();
+	assert_int_equal(source_select(replay, &all, &error), -E2BIG);
+	assert_int_equal(error.error, -E2BIG);
+	select_by(replay, BY_FIELD);
+	assert_int_equal(source_read(replay, &sample), 0);
+	assert_int_equal(sample.count, most + 1);
+	assert_int_equal(source_select(replay, &one, &error), 0);
+	replay_seek(replay, 0);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), 0);
+	assert_int_equal(sample.count, most + 1);
+	source_close(replay);
+	put_fields_and_guests(most, guests);
+	replay = open_good();
+	assert_int_equal(source_select(replay, &all, &error), 0);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), 0);
+	assert_int_equal(sample.count, RECORDING_ROWS_MAX);
+	sample_done(&sample);
+	source_close(replay);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		OF_HOST(test_cut),     OF_HOST(test_flipped),           OF_HOST(test_good_lines),
-		OF_HOST(test_members), OF_HOST(test_changed_meanwhile), OF_HOST(test_hostile_lines),
-		OF_HOST(test_heads),   OF_HOST(test_long_line),
+		OF_HOST(test_cut),
+		OF_HOST(test_flipped),
+		OF_HOST(test_good_lines),
+		OF_HOST(test_members),
+		OF_HOST(test_changed_meanwhile),
+		OF_HOST(test_hostile_lines),
+		OF_HOST(test_heads),
+		OF_HOST(test_long_line),
+		OF_HOST(test_many_fields_of_many_guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
