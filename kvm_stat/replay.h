@@ -2,6 +2,8 @@
 /* A recording as a source: each source_read() takes its next sample, whose time is the recording's. */
 #pragma once
 
+#include <signal.h>
+
 #include "kvm_stat/guests.h"
 #include "kvm_stat/recording.h"
 #include "kvm_stat/source.h"
@@ -9,10 +11,12 @@
 /*
  * Opens the recording at `path` and reads it once, to know its samples and names. Damage is no
  * failure: the samples before it can be read. Returns 0; -EBADMSG with *ret_why (to be freed) for
- * what is no recording; -ENOTSUP for what is no regular file; -EINTR when a signal that ends the
- * program came meanwhile; or another -errno.
+ * what is no recording; -ENOTSUP for what is no regular file; or another -errno. Reading can take
+ * long: this and source_read() return -EINTR once one of the signals `ending` (NULL: none) is
+ * pending, which are blocked and end the program.
  */
-int replay_open(const char *path, struct source **ret_source, char **ret_why) must_check;
+int replay_open(const char *path, const sigset_t *ending, struct source **ret_source,
+		char **ret_why) must_check;
 
 /* Where the recording is damaged, in words, or NULL. */
 const char *replay_damage(const struct source *source);

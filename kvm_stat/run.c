@@ -130,6 +130,8 @@ static int batch(struct session *session, const struct options *options, int sig
 	}
 	if (r == -ENODATA)
 		return say_end(replay, options);
+	if (r == -EINTR) /* a signal ends the program, as between two samples */
+		return 0;
 	return r < 0 ? say_unreadable(r) : 0;
 }
 
@@ -185,7 +187,10 @@ static int run(const struct options *options, int signal_fd)
 		if (options->mode == MODE_SCREEN)
 			screen_capture_messages();
 		r = session_open(&session, options);
-		status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
+		if (r == -EINTR) /* a signal ended it while it read a recording */
+			status = 0;
+		else
+			status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
 		/* What was damaged has been said, and what was good has been shown. */
 		if (r == 0 && status == 0 && session.replay && replay_damage(session.replay))
 			status = 1;

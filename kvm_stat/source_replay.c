@@ -5,7 +5,6 @@
  * is the same as going on: from the start of the segment that the sample is in.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,16 +109,6 @@ static int take_guests(struct replay_source *replay)
 	return r;
 }
 
-/* Whether a signal came that ends the program: they are blocked, and a long file takes a while. */
-static bool is_interrupted(void)
-{
-	sigset_t pending;
-
-	return sigpending(&pending) == 0 &&
-	       (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
-		sigismember(&pending, SIGHUP));
-}
-
 /* Reads the recording once. Returns 0 or -errno. */
 static int survey(struct replay_source *replay)
 {
@@ -136,12 +125,10 @@ static int survey(struct replay_source *replay)
 		replay->count++;
 		if (r == 0)
 			r = take_guests(replay);
-		if (r == 0 && is_interrupted())
-			r = -EINTR;
 		if (r < 0)
 			return r;
 	}
-	if (r == 0 || r == -ENOMEM)
+	if (r == 0 || r == -ENOMEM || r == -EINTR)
 		return r;
 	replay->damage = strdup(r == -EBADMSG && recording_reader_damage(reader)
 					? recording_reader_damage(reader)
@@ -533,7 +520,8 @@ static const struct source_ops replay_ops = {
 	.close = replay_close,
 };
 
-int replay_open(const char *path, struct source **ret_source, char **ret_why)
+int replay_open(const char *path, const sigset_t *ending, struct source **ret_source,
+		char **ret_why)
 {
 	struct replay_source *replay = calloc(1, sizeof(*replay));
 	int r;
@@ -542,7 +530,7 @@ int replay_open(const char *path, struct source **ret_source, char **ret_why)
 	if (!replay)
 		return -ENOMEM;
 	replay->source.ops = &replay_ops;
-	r = recording_reader_open(path, &replay->reader, ret_why);
+	r = recording_reader_open(path, ending, &replay->reader, ret_why);
 	if (r == 0)
 		r = survey(replay);
 	if (r == 0)

@@ -239,6 +239,47 @@ class Fixture(Recording):
         self.assertIn('"pid":16384', self.replay("-l", "--format", "json", "--by", "guest", "-f",
                                                  "n1$"))
 
+    def reads_it(self, process):
+        """Whether the process has opened the recording; signals have been blocked before."""
+        directory = f"/proc/{process.pid}/fd"
+        return any(os.path.realpath(os.path.join(directory, fd)) == os.path.realpath(self.file)
+                   for fd in os.listdir(directory))
+
+    def start_replay(self, *args):
+        process = self.launch(kvmtest.KVM_STAT, "--replay", self.file, *args)
+        kvmtest.until(lambda: self.reads_it(process), "the recording is read")
+        return process
+
+    def test_signals_while_it_is_read(self):
+        """A file without an end, as far as a user waits."""
+        head = {"schema": "kvm_stat-recording/1", "sources": ["stats"], "by": "vcpu"}
+        block = gzip.compress(b"{}\n" * 1000000)
+        with open(self.file, "wb") as f:
+            f.write(gzip.compress(json.dumps(head).encode() + b'\n{"key":true}\n'))
+            for _ in range(3000):
+                f.write(block)
+        for args in (["-1"], ["-l"], ["-f", "help"]):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self.assertEqual(0, self.end(self.start_replay(*args), number))
+        # With -L it means "open the file anew", and is no end.
+        log = self.start_replay("-L", os.path.join(self.directory, "log"))
+        log.send_signal(signal.SIGHUP)
+        before = kvmtest.cpu_time(log.pid)
+        kvmtest.until(lambda: kvmtest.cpu_time(log.pid) > before + 0.5, "it reads on")
+        self.assertEqual(0, self.end(log))
+
+    def test_signals_while_a_sample_is_read(self):
+        """It was read once already: what was shown stays, and no trouble is told."""
+        self.put([{"key": True}], [], [{}] * 400000)
+        for args in (["-1", "--count", "2"], ["-l"]):
+            process = self.launch(kvmtest.KVM_STAT, "--replay", self.file, *args, "--format",
+                                  "json")
+            shown = process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=20)
+            self.assertEqual((0, "", ""), (process.returncode, out, err))
+            self.assertEqual([], json.loads(shown)["rows"])
+
     def test_what_exists_is_kept(self):
         with open(self.file, "w", encoding="ascii") as f:
             f.write("mine")

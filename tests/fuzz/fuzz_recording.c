@@ -144,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		put_lines(text);
 		free(text);
 	}
-	r = replay_open(path, &replay, &why);
+	r = replay_open(path, NULL, &replay, &why);
 	if (r < 0) {
 		promise(why && !replay);
 		free(why);

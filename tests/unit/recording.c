@@ -222,7 +222,7 @@ static void test_full_disk(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_true(number > 3);
 	assert_int_equal(recording_writer_close(writer), 0);
-	assert_int_equal(replay_open(path, &replay, &why), 0);
+	assert_int_equal(replay_open(path, NULL, &replay, &why), 0);
 	assert_non_null(replay_damage(replay));
 	assert_int_equal(replay_count(replay), number);
 	source_close(replay);

@@ -40,7 +40,7 @@ static int read_damaged(bool *ret_damaged)
 {
 	struct source *replay = NULL;
 	char *why = NULL;
-	int r = replay_open(path, &replay, &why), number, count;
+	int r = replay_open(path, NULL, &replay, &why), number, count;
 
 	if (r < 0) {
 		assert_int_equal(r, -EBADMSG);
@@ -330,7 +330,7 @@ static void test_hostile_lines(void **state)
 		char *why = NULL;
 
 		put_lines(lines);
-		assert_int_equal(replay_open(path, &replay, &why), 0);
+		assert_int_equal(replay_open(path, NULL, &replay, &why), 0);
 		assert_row(replay_damage(replay), rows[i].line);
 		assert_row(strstr(replay_damage(replay), rows[i].why), replay_damage(replay));
 		assert_row(strstr(replay_damage(replay), "after sample 0, in line 3:"),
@@ -360,7 +360,7 @@ static void test_heads(void **state)
 		char *why = NULL;
 
 		put_lines(lines);
-		assert_int_equal(replay_open(path, &replay, &why), -EBADMSG);
+		assert_int_equal(replay_open(path, NULL, &replay, &why), -EBADMSG);
 		assert_non_null(why);
 		assert_int_equal(!!strstr(heads[i], "recording/2"), !!strstr(why, "recording/2"));
 		free(why);
@@ -385,7 +385,7 @@ static void test_long_line(void **state)
 	assert_int_equal(gzclose(file), Z_OK);
 	free(block);
 	getrusage(RUSAGE_SELF, &before);
-	assert_int_equal(replay_open(path, &replay, &why), 0);
+	assert_int_equal(replay_open(path, NULL, &replay, &why), 0);
 	getrusage(RUSAGE_SELF, &after);
 	assert_non_null(strstr(replay_damage(replay), "too long"));
 	assert_in_range(after.ru_maxrss - before.ru_maxrss, 0, 16384);
