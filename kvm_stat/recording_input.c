@@ -59,7 +59,7 @@ static int fill(struct recording_input *input)
 	return n > 0;
 }
 
-static bool is_interrupted(const struct recording_input *input)
+bool recording_input_is_interrupted(const struct recording_input *input)
 {
 	sigset_t pending;
 
@@ -78,7 +78,7 @@ static int unpack(struct recording_input *input, const char **ret_why)
 	int r;
 
 	for (;;) {
-		if (is_interrupted(input))
+		if (recording_input_is_interrupted(input))
 			return -EINTR;
 		if (!stream->avail_in) {
 			r = fill(input);

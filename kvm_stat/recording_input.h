@@ -51,5 +51,8 @@ void recording_input_close(struct recording_input *input);
 int recording_input_read(struct recording_input *input, struct json_object **ret_object,
 			 const char **ret_why) must_check;
 
+/* Whether one of the signals is pending that end all reading. */
+bool recording_input_is_interrupted(const struct recording_input *input);
+
 /* Lets the line at the beginning of the member at `offset` be read next. */
 void recording_input_seek(struct recording_input *input, off_t offset);

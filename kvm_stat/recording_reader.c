@@ -206,6 +206,9 @@ int recording_reader_next(struct recording_reader *reader)
 
 	if (reader->damage)
 		return -EBADMSG;
+	/* Here too: what is done with a sample can take longer than to read it. */
+	if (recording_input_is_interrupted(&reader->input))
+		return -EINTR;
 	reader->crc = 0;
 	reader->has_lines = reader->is_key = reader->has_moment = false;
 	do {

@@ -30,9 +30,21 @@ uint64_t replay_next(const struct source *source);
 /* Lets sample `next` be read next. */
 void replay_seek(struct source *source, uint64_t next);
 
+/*
+ * Lets the last sample be read next, as the end of an interval that began with the first one: it has
+ * rows also of those who ended in between. Nothing when there are no two.
+ */
+void replay_leap(struct source *source);
+
 /* Of the sample read last: what it has beside its rows, and the guests. */
 const struct recording_moment *replay_moment(const struct source *source);
 const struct guests *replay_guests(const struct source *source);
+
+/*
+ * The guests that rows of the sample read last can be of. Before the first one nobody runs yet, but
+ * may be asked for by name: they are all.
+ */
+const struct guests *replay_shown_guests(const struct source *source);
 
 /* All guests of the recording. */
 const struct guests *replay_all_guests(const struct source *source);

@@ -648,10 +648,7 @@ size_t session_list_sources(const struct session *session, struct session_source
 
 int session_update_guests(struct session *session)
 {
-	/* Before the first sample nobody runs yet, but may be asked for by name. */
 	if (session->replay)
-		return copy_guests(&session->guests, replay_next(session->replay)
-							     ? replay_guests(session->replay)
-							     : replay_all_guests(session->replay));
+		return copy_guests(&session->guests, replay_shown_guests(session->replay));
 	return guests_update(&session->root, &session->guests);
 }

@@ -152,6 +152,17 @@ class Fixture(Recording):
         now = states(self.lines()[-1])["exits", None, None]["total"]
         stay = sum(row["total"] for row in line["rows"] if row["name"] == "exits")
         self.assertEqual(before + stay, now)
+        # Its own totals stay as well, and -1 is of all who were there at any time.
+        for args in (["-p", "1000"], ["-g", "guest1"]):
+            totals = [states(line)["exits", 1000, None]["total"] for line in self.lines(*args)]
+            self.assertEqual(sorted(totals), totals)
+            self.assertEqual(before, totals[-1])
+            self.assertEqual(before, kvmtest.batch_rows(self.replay("-1", *args))["exits"][0])
+        batch = json.loads(self.replay("-1", "--by", "guest", "--format", "json"))
+        self.assertEqual({1000: "guest1", **names},
+                         {row["guest"]["pid"]: row["guest"]["name"] for row in batch["rows"]})
+        self.assertEqual(now, sum(row["total"] for row in batch["rows"]
+                                  if row["name"] == "exits"))
         for args in (["-p", "4000"], ["-g", "late"]):
             shown = self.lines(*args)
             self.assertEqual({4000}, {row["guest"]["pid"] for line in shown
