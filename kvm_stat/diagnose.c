@@ -211,6 +211,9 @@ char *diagnose_source(const struct host_root *root, enum source_kind kind,
 		return explain_counting(root, error);
 	if (error->step == SOURCE_STEP_CAN && kind == SOURCE_REPLAY)
 		return line("cannot show this: the recording has no rows that are told apart so");
+	if (error->error == -E2BIG && kind == SOURCE_REPLAY)
+		return line("cannot show this: the recording has too many fields and guests for "
+			    "rows of each: select fewer fields with -f, or a guest");
 	if (error->step == SOURCE_STEP_CAN)
 		return line("cannot use %s: virtual CPUs cannot be told apart there, and times not "
 			    "measured: that takes tracepoints counted via BPF",

@@ -131,7 +131,8 @@ static int report_sample(const struct options *options, int error)
 {
 	bool gone = error == -ENOENT || error == -ENODEV;
 
-	if (error == -ENODATA) /* the recording is at its end */
+	/* The recording is at its end, or a signal ended the program while it was read. */
+	if (error == -ENODATA || error == -EINTR)
 		return 0;
 	if (gone && options->waits_for_kvm)
 		return -1;

@@ -137,11 +137,20 @@ static void remove_guest(struct guests *guests, pid_t pid)
 		(--guests->count - at) * sizeof(*guests->list));
 }
 
-static int add_guest(struct recorded_guests *recorded, struct guest guest)
+/* Adds a guest, or puts it in the place of the one before of that process. */
+static int put_guest(struct recorded_guests *recorded, struct guest guest, const char **ret_why)
 {
 	struct guests *guests = &recorded->guests;
-	size_t at = guests->count;
+	const struct guest *found = guests_find_pid(guests, guest.pid);
+	size_t at = found ? (size_t)(found - guests->list) : guests->count;
 
+	if (found) {
+		free_guest(&guests->list[at]);
+		guests->list[at] = guest;
+		return 0;
+	}
+	if (guests->count == RECORDING_GUESTS_MAX)
+		return recording_damage(ret_why, "there are too many guests");
 	if (guests->count == recorded->room) {
 		size_t room = recorded->room ? recorded->room * 2 : 64;
 		struct guest *grown = reallocarray(guests->list, room, sizeof(*grown));
@@ -177,12 +186,7 @@ static int take_guest(struct json_object *object, void *data, const char **ret_w
 	}
 	guest.pid = (pid_t)pid;
 	guest.name = text_clean(guest.raw_name);
-	remove_guest(&recorded->guests, guest.pid);
-	r = guest.name ? 0 : -ENOMEM;
-	if (r == 0 && recorded->guests.count == RECORDING_GUESTS_MAX)
-		r = recording_damage(ret_why, "there are too many guests");
-	if (r == 0)
-		r = add_guest(recorded, guest);
+	r = guest.name ? put_guest(recorded, guest, ret_why) : -ENOMEM;
 	if (r < 0)
 		free_guest(&guest);
 	return r;

@@ -12,11 +12,15 @@
 
 #define DEPTH 5 /* of JSON: an object with lists of objects, and one to spare */
 
-int recording_input_open(struct recording_input *input, const char *path)
+int recording_input_open(struct recording_input *input, const char *path, const sigset_t *ending)
 {
 	struct stat st;
 
 	*input = (struct recording_input){.fd = -1};
+	if (ending)
+		input->ending = *ending;
+	else
+		sigemptyset(&input->ending);
 	if (inflateInit2(&input->inflate, RECORDING_GZIP_WINDOW) != Z_OK)
 		return -ENOMEM;
 	input->tokener = json_tokener_new_ex(DEPTH);
@@ -55,9 +59,18 @@ static int fill(struct recording_input *input)
 	return n > 0;
 }
 
+bool recording_input_is_interrupted(const struct recording_input *input)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && sigandset(&pending, &pending, &input->ending) == 0 &&
+	       !sigisemptyset(&pending);
+}
+
 /*
  * Unpacks some more. Returns 1, 0 at the end of the last member, or -errno. What was unpacked before
- * a damage is given first.
+ * a damage is given first. Signals are asked for here because a file can be small and have no end of
+ * lines, and a sample as well: each time there is as much to do as 64 KiB of text can ask for.
  */
 static int unpack(struct recording_input *input, const char **ret_why)
 {
@@ -65,6 +78,8 @@ static int unpack(struct recording_input *input, const char **ret_why)
 	int r;
 
 	for (;;) {
+		if (recording_input_is_interrupted(input))
+			return -EINTR;
 		if (!stream->avail_in) {
 			r = fill(input);
 			if (r < 0)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,6 +23,7 @@ struct recording_input {
 	bool may_end;          /* to be set when the recording has said that it ends here */
 	/* Of this file only: */
 	int fd;
+	sigset_t ending;
 	z_stream inflate;
 	bool in_member; /* the gzip member that was begun has not ended */
 	off_t offset;   /* of what is read from the file next */
@@ -31,20 +33,26 @@ struct recording_input {
 };
 
 /*
- * Opens the file at `path`. Returns 0; -ENOTSUP for what is no regular file; or another -errno. In
+ * Opens the file at `path`. Of the signals `ending` (NULL: none), which are blocked, one that is
+ * pending ends all reading. Returns 0; -ENOTSUP for what is no regular file; or another -errno. In
  * each case the input is to be closed.
  */
-int recording_input_open(struct recording_input *input, const char *path) must_check;
+int recording_input_open(struct recording_input *input, const char *path,
+			 const sigset_t *ending) must_check;
 
 /* Releases everything. */
 void recording_input_close(struct recording_input *input);
 
 /*
  * Reads a line as an object, to be released. Returns 1; 0 at the end of the file, where it may end;
- * -EBADMSG with *ret_why (not to be freed) where it is damaged; or another -errno.
+ * -EBADMSG with *ret_why (not to be freed) where it is damaged; -EINTR for a signal; or another
+ * -errno.
  */
 int recording_input_read(struct recording_input *input, struct json_object **ret_object,
 			 const char **ret_why) must_check;
+
+/* Whether one of the signals is pending that end all reading. */
+bool recording_input_is_interrupted(const struct recording_input *input);
 
 /* Lets the line at the beginning of the member at `offset` be read next. */
 void recording_input_seek(struct recording_input *input, off_t offset);

@@ -206,6 +206,9 @@ int recording_reader_next(struct recording_reader *reader)
 
 	if (reader->damage)
 		return -EBADMSG;
+	/* Here too: what is done with a sample can take longer than to read it. */
+	if (recording_input_is_interrupted(&reader->input))
+		return -EINTR;
 	reader->crc = 0;
 	reader->has_lines = reader->is_key = reader->has_moment = false;
 	do {
@@ -236,7 +239,8 @@ static int read_head(struct recording_reader *reader, char **ret_why)
 	return r;
 }
 
-int recording_reader_open(const char *path, struct recording_reader **ret_reader, char **ret_why)
+int recording_reader_open(const char *path, const sigset_t *ending,
+			  struct recording_reader **ret_reader, char **ret_why)
 {
 	struct recording_reader *reader = calloc(1, sizeof(*reader));
 	int r;
@@ -244,7 +248,7 @@ int recording_reader_open(const char *path, struct recording_reader **ret_reader
 	*ret_why = NULL;
 	if (!reader)
 		return -ENOMEM;
-	r = recording_input_open(&reader->input, path);
+	r = recording_input_open(&reader->input, path, ending);
 	if (r == 0)
 		r = read_head(reader, ret_why);
 	if (r == -EBADMSG && !*ret_why)

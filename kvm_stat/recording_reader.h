@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <signal.h>
+
 #include "kvm_stat/guests.h"
 #include "kvm_stat/recording_names.h"
 #include "kvm_stat/sample.h"
@@ -12,12 +14,13 @@
 struct recording_reader;
 
 /*
- * Opens the recording at `path` and reads its head. Returns 0; -ENOTSUP for what is no regular file;
- * -EBADMSG for what is no recording that can be read, with *ret_why (to be freed) saying why; or
- * another -errno.
+ * Opens the recording at `path` and reads its head. Of the signals `ending` (NULL: none), which are
+ * blocked, one that is pending ends all reading, with -EINTR: there is no going on after that.
+ * Returns 0; -ENOTSUP for what is no regular file; -EBADMSG for what is no recording that can be
+ * read, with *ret_why (to be freed) saying why; or another -errno.
  */
-int recording_reader_open(const char *path, struct recording_reader **ret_reader,
-			  char **ret_why) must_check;
+int recording_reader_open(const char *path, const sigset_t *ending,
+			  struct recording_reader **ret_reader, char **ret_why) must_check;
 
 /* Releases everything; NULL is fine. */
 void recording_reader_close(struct recording_reader *reader);

@@ -114,8 +114,8 @@ static int batch(struct session *session, const struct options *options, int sig
 	r = report_take(&record.report);
 	deadline = clock_now_ns();
 	/* Of a recording all of it is one interval, unless they are to be shown one by one. */
-	if (replay && !options->count && replay_count(replay) > 1)
-		replay_seek(replay, replay_count(replay) - 1);
+	if (replay && !options->count)
+		replay_leap(replay);
 	for (i = 0; i < count && r == 0; i++) {
 		deadline += SECOND;
 		if (replay ? signals_next(signal_fd) : signals_wait(signal_fd, -1, deadline))
@@ -130,6 +130,13 @@ static int batch(struct session *session, const struct options *options, int sig
 	}
 	if (r == -ENODATA)
 		return say_end(replay, options);
+	if (r == -E2BIG) {
+		message_error("cannot show this: the recording has too many guests that ended for "
+			      "rows of each: select fewer fields with -f, or a guest");
+		return 1;
+	}
+	if (r == -EINTR) /* a signal ends the program, as between two samples */
+		return 0;
 	return r < 0 ? say_unreadable(r) : 0;
 }
 
@@ -185,7 +192,10 @@ static int run(const struct options *options, int signal_fd)
 		if (options->mode == MODE_SCREEN)
 			screen_capture_messages();
 		r = session_open(&session, options);
-		status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
+		if (r == -EINTR) /* a signal ended it while it read a recording */
+			status = 0;
+		else
+			status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
 		/* What was damaged has been said, and what was good has been shown. */
 		if (r == 0 && status == 0 && session.replay && replay_damage(session.replay))
 			status = 1;

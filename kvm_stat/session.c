@@ -2,6 +2,7 @@
 #include "kvm_stat/session.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -286,8 +287,16 @@ static int say_replay(const struct options *options, int error, const char *why)
 static int open_replay(struct session *session, const struct options *options)
 {
 	cleanup_free char *why = NULL;
-	int r = replay_open(options->replay, &session->replay, &why);
+	sigset_t ending;
+	int r;
 
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGQUIT);
+	if (!options->log_file) /* with which it means "open the file anew" */
+		sigaddset(&ending, SIGHUP);
+	r = replay_open(options->replay, &ending, &session->replay, &why);
 	if (r < 0)
 		return say_replay(options, r, why);
 	session->sources[session->source_count++] = session->replay;
@@ -639,10 +648,7 @@ size_t session_list_sources(const struct session *session, struct session_source
 
 int session_update_guests(struct session *session)
 {
-	/* Before the first sample nobody runs yet, but may be asked for by name. */
 	if (session->replay)
-		return copy_guests(&session->guests, replay_next(session->replay)
-							     ? replay_guests(session->replay)
-							     : replay_all_guests(session->replay));
+		return copy_guests(&session->guests, replay_shown_guests(session->replay));
 	return guests_update(&session->root, &session->guests);
 }

@@ -32,7 +32,8 @@ struct session {
 /*
  * Opens what `options` ask for: the root, the sources, the filter and the guest. Everything that
  * goes wrong is printed (one line each). Returns 0, or negative when nothing can be shown:
- * -ENOENT when KVM is not loaded, so that waiting for it makes sense. Call session_close() in any
+ * -ENOENT when KVM is not loaded, so that waiting for it makes sense; -EINTR, of which nothing is
+ * printed, when a signal that ends the program came while a recording was read. Call session_close() in any
  * case.
  */
 int session_open(struct session *session, const struct options *options) must_check;
@@ -42,7 +43,7 @@ void session_close(struct session *session);
 
 /*
  * Takes a sample of all sources into session->sample, sorted. Returns 0, or -errno when a source
- * has failed as a whole; -ENODATA at the end of a recording.
+ * has failed as a whole; -ENODATA at the end of a recording; -EINTR as session_open().
  */
 int session_read(struct session *session) must_check;
 

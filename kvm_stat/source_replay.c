@@ -5,7 +5,6 @@
  * is the same as going on: from the start of the segment that the sample is in.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +24,10 @@ struct replay_source {
 	struct segment *segments;
 	size_t segment_count;
 	struct guests guests; /* all that ever were there */
+	uint64_t *ends;       /* of each: the sample after the last one with rows of it, or 0 */
+	pid_t end_pid;        /* whose end was set last */
+	size_t most_guests;   /* at the same time */
+	bool any_partial;     /* an interval of it */
 	/* All names of the recording, by index; should the file change, the reader may have more. */
 	const struct recorded_name **names;
 	size_t name_count;
@@ -33,6 +36,10 @@ struct replay_source {
 	bool *selected;                      /* by index */
 	struct selection selection;
 	char *only;
+	bool leaps, leapt; /* the next sample ends an interval that is all; so did the one before */
+	/* What the guest that is selected had counted when it ended; of this selection. */
+	struct sample held;
+	bool holds;
 	/* What had been counted at the reset: rows as they are in the recording. */
 	struct sample base;
 	const struct recorded_name **base_names; /* of its rows */
@@ -70,49 +77,79 @@ static int add_segment(struct replay_source *replay, uint64_t sample, off_t offs
 	return 0;
 }
 
-static int add_guest(struct guests *guests, const struct guest *guest)
+/* Adds a guest to those at `at`, which is where it belongs. Returns 0 or -ENOMEM. */
+static int add_guest(struct replay_source *replay, const struct guest *guest, size_t at)
 {
+	struct guests *guests = &replay->guests;
 	struct guest copy = {.pid = guest->pid}, *grown;
-	size_t at = guests->count;
+	uint64_t *ends;
 
-	if (guests_find_pid(guests, guest->pid) || guests->count == RECORDING_GUESTS_MAX)
-		return 0;
 	grown = reallocarray(guests->list, guests->count + 1, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	guests->list = grown;
+	if (grown)
+		guests->list = grown;
+	ends = reallocarray(replay->ends, guests->count + 1, sizeof(*ends));
+	if (ends)
+		replay->ends = ends;
 	copy.name = strdup(guest->name);
 	copy.raw_name = strdup(guest->raw_name);
-	if (!copy.name || !copy.raw_name) {
+	if (!grown || !ends || !copy.name || !copy.raw_name) {
 		free(copy.name);
 		free(copy.raw_name);
 		return -ENOMEM;
 	}
-	for (; at && grown[at - 1].pid > copy.pid; at--)
-		grown[at] = grown[at - 1];
+	memmove(&grown[at + 1], &grown[at], (guests->count - at) * sizeof(*grown));
+	memmove(&ends[at + 1], &ends[at], (guests->count - at) * sizeof(*ends));
 	grown[at] = copy;
+	ends[at] = 0;
 	guests->count++;
 	return 0;
 }
 
-static int add_guests(struct guests *all, const struct guests *now)
+/* Takes the guests of the sample read last. Both lists are in the order of the processes. */
+static int take_guests(struct replay_source *replay)
 {
-	size_t i;
+	const struct guests *now = recording_reader_guests(replay->reader);
+	struct guests *all = &replay->guests;
+	size_t i, at = 0;
 	int r = 0;
 
-	for (i = 0; i < now->count && r == 0; i++)
-		r = add_guest(all, &now->list[i]);
+	if (replay->most_guests < now->count)
+		replay->most_guests = now->count;
+	for (i = 0; i < now->count && r == 0; i++) {
+		while (at < all->count && all->list[at].pid < now->list[i].pid)
+			at++;
+		if ((at == all->count || all->list[at].pid != now->list[i].pid) &&
+		    all->count < RECORDING_GUESTS_MAX)
+			r = add_guest(replay, &now->list[i], at);
+	}
 	return r;
 }
 
-/* Whether a signal came that ends the program: they are blocked, and a long file takes a while. */
-static bool is_interrupted(void)
+/* Where the rows of a guest end: the number of the sample after the last one that has some. */
+static uint64_t *find_end(const struct replay_source *replay, pid_t pid)
 {
-	sigset_t pending;
+	const struct guest *found = guests_find_pid(&replay->guests, pid);
 
-	return sigpending(&pending) == 0 &&
-	       (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM) ||
-		sigismember(&pending, SIGHUP));
+	return found ? &replay->ends[found - replay->guests.list] : NULL;
+}
+
+/* Takes from a row of the sample read last that its guest has some there. */
+static int take_end(const struct recorded_name *name, const struct sample_row *row,
+		    const struct distribution *distribution, void *data)
+{
+	struct replay_source *replay = data;
+	uint64_t *end;
+
+	(void)name;
+	(void)distribution;
+	/* Most rows are of the same guest as the one before. */
+	if (row->guest == replay->end_pid)
+		return 0;
+	replay->end_pid = row->guest;
+	end = find_end(replay, row->guest);
+	if (end)
+		*end = replay->count;
+	return 0;
 }
 
 /* Reads the recording once. Returns 0 or -errno. */
@@ -130,13 +167,16 @@ static int survey(struct replay_source *replay)
 			r = 0;
 		replay->count++;
 		if (r == 0)
-			r = add_guests(&replay->guests, recording_reader_guests(reader));
-		if (r == 0 && is_interrupted())
-			r = -EINTR;
+			r = take_guests(replay);
+		replay->end_pid = 0;
+		if (r == 0)
+			r = recording_reader_rows(reader, take_end, replay);
+		replay->any_partial |= replay->count > 1 &&
+				       recording_reader_moment(reader)->partial;
 		if (r < 0)
 			return r;
 	}
-	if (r == 0 || r == -ENOMEM)
+	if (r == 0 || r == -ENOMEM || r == -EINTR)
 		return r;
 	replay->damage = strdup(r == -EBADMSG && recording_reader_damage(reader)
 					? recording_reader_damage(reader)
@@ -206,6 +246,29 @@ static int take_names(struct replay_source *replay)
 
 /* Selecting */
 
+/* Whether guests have a row of this field also while nothing is counted. */
+static bool is_of_each_guest(const struct replay_source *replay, size_t index)
+{
+	const struct recorded_name *name = replay->names[index];
+	const struct selection *selection = &replay->selection;
+
+	return replay->selected[index] && name->kind == FIELD_EVENTS && selection->by == BY_GUEST &&
+	       (!name->parent || selection->only);
+}
+
+/*
+ * Whether the guests' rows that nothing is counted in are more than a recording has of those that are
+ * counted: a file tells fields and guests in a few bytes each, whose product has no other bound.
+ */
+static bool has_too_many_rows(const struct replay_source *replay)
+{
+	size_t i, fields = 0;
+
+	for (i = 0; i < replay->name_count; i++)
+		fields += is_of_each_guest(replay, i);
+	return !replay->selection.pid && fields * replay->most_guests > RECORDING_ROWS_MAX;
+}
+
 static int replay_select(struct source *source, const struct selection *selection,
 			 struct source_error *ret_error)
 {
@@ -227,6 +290,7 @@ static int replay_select(struct source *source, const struct selection *selectio
 	replay->only = only;
 	replay->selection = *selection;
 	replay->selection.only = only;
+	replay->holds = false;
 	memset(replay->selected, 0, replay->name_count * sizeof(*replay->selected));
 	for (i = 0; i < replay->name_count; i++) {
 		const struct recorded_name *name = replay->names[i], *parent;
@@ -239,7 +303,10 @@ static int replay_select(struct source *source, const struct selection *selectio
 		if (parent)
 			replay->selected[parent->index] = true;
 	}
-	return 0;
+	if (!has_too_many_rows(replay))
+		return 0;
+	*ret_error = (struct source_error){.error = -E2BIG, .step = SOURCE_STEP_READ};
+	return -E2BIG;
 }
 
 /* Reading */
@@ -248,6 +315,7 @@ static int replay_select(struct source *source, const struct selection *selectio
 struct projection {
 	const struct replay_source *replay;
 	struct sample *sample;
+	pid_t ended; /* only what this guest had counted, who has ended since; 0: of all */
 };
 
 /* Adds a row of the recording to the row that it belongs to by the selection. */
@@ -259,6 +327,8 @@ static int project(const struct recorded_name *name, const struct sample_row *ro
 	struct sample_row out = *row;
 
 	if (!projection->replay->selected[name->index] ||
+	    (projection->ended &&
+	     (row->guest != projection->ended || !field_counts_up(row->kind))) ||
 	    (selection->pid && row->guest != selection->pid) ||
 	    (selection->tid && row->thread.tid != selection->tid) ||
 	    (selection->by != BY_FIELD && !row->guest) ||
@@ -302,9 +372,7 @@ static int add_empty_rows(struct replay_source *replay, struct sample *sample)
 			continue;
 		if (selection->by == BY_FIELD)
 			r = sample_add(sample, empty_row(name, 0));
-		if (selection->by != BY_GUEST || (name->parent && !selection->only))
-			continue;
-		for (j = 0; j < guests->count && r == 0; j++) {
+		for (j = 0; j < guests->count && r == 0 && is_of_each_guest(replay, i); j++) {
 			pid_t pid = guests->list[j].pid;
 
 			if (!selection->pid || selection->pid == pid)
@@ -318,6 +386,7 @@ static void drop_base(struct replay_source *replay)
 {
 	sample_done(&replay->base);
 	free(take_ptr(replay->base_names));
+	replay->base_sample = 0;
 }
 
 /* Takes away what had been counted at the reset. */
@@ -365,8 +434,8 @@ static bool has_new_names(const struct replay_source *replay)
 	return count != replay->name_count;
 }
 
-/* Reads on, or back and on, until the sample `next` is the one read last. */
-static int read_next(struct replay_source *replay)
+/* Reads on, or back and on, until this sample is the one read last. */
+static int read_sample(struct replay_source *replay, uint64_t number)
 {
 	size_t low = 0, high = replay->segment_count;
 	uint64_t position = recording_reader_position(replay->reader);
@@ -375,20 +444,101 @@ static int read_next(struct replay_source *replay)
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
 
-		if (replay->segments[middle].sample <= replay->next)
+		if (replay->segments[middle].sample <= number)
 			low = middle;
 		else
 			high = middle;
 	}
-	if (position > replay->next || position < replay->segments[low].sample)
+	if (position > number || position < replay->segments[low].sample)
 		r = recording_reader_seek(replay->reader, replay->segments[low].sample,
 					  replay->segments[low].offset);
-	while (r >= 0 && recording_reader_position(replay->reader) <= replay->next) {
+	while (r >= 0 && recording_reader_position(replay->reader) <= number) {
 		r = recording_reader_next(replay->reader);
 		if (r == 0)
 			return -EBADMSG;
 	}
+	/* It was read well once: somebody has changed the file since. */
+	if (r == -EBADMSG || has_new_names(replay))
+		return -EIO;
 	return r < 0 ? r : 0;
+}
+
+/* Adds what a guest that has ended since had counted. */
+static int add_ended(struct replay_source *replay, size_t index, struct sample *sample)
+{
+	struct projection projection = {
+		.replay = replay, .sample = sample, .ended = replay->guests.list[index].pid};
+	int r = read_sample(replay, replay->ends[index] - 1);
+
+	if (r == 0)
+		r = recording_reader_rows(replay->reader, project, &projection);
+	/* There is no end of guests that each had as many as a recording can have at a time. */
+	return r == 0 && sample->count > RECORDING_ROWS_MAX ? -E2BIG : r;
+}
+
+static int copy_rows(struct sample *to, const struct sample *from)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < from->count && r == 0; i++) {
+		const struct distribution *distribution = sample_distribution(from, &from->rows[i]);
+
+		r = distribution ? sample_add_distribution(to, from->rows[i], distribution)
+				 : sample_add(to, from->rows[i]);
+	}
+	return r;
+}
+
+/* Once the guest that is selected has ended, its totals stay what they were. */
+static int add_held(struct replay_source *replay, struct sample *sample)
+{
+	uint64_t *end = find_end(replay, replay->selection.pid);
+	int r = 0;
+
+	/* Those from before a reset are not in its totals. */
+	if (!end || !*end || replay->next < *end || replay->base_sample >= *end)
+		return 0;
+	if (!replay->holds) {
+		sample_clear(&replay->held);
+		r = add_ended(replay, (size_t)(end - replay->ends), &replay->held);
+		replay->holds = r == 0;
+	}
+	return r < 0 ? r : copy_rows(sample, &replay->held);
+}
+
+struct ended {
+	uint64_t end;
+	size_t index;
+};
+
+static int compare_ends(const void *a, const void *b)
+{
+	const struct ended *left = a, *right = b;
+
+	return (left->end > right->end) - (left->end < right->end);
+}
+
+/* In an interval that is all of the recording everybody has a part who has ended in it. */
+static int add_all_ended(struct replay_source *replay, struct sample *sample)
+{
+	cleanup_free struct ended *list = calloc(replay->guests.count + 1, sizeof(*list));
+	size_t i, count = 0;
+	int r = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (i = 0; i < replay->guests.count; i++) {
+		pid_t pid = replay->guests.list[i].pid;
+
+		if (replay->ends[i] && replay->ends[i] < replay->count &&
+		    (!replay->selection.pid || replay->selection.pid == pid))
+			list[count++] = (struct ended){.end = replay->ends[i], .index = i};
+	}
+	qsort(list, count, sizeof(*list), compare_ends); /* so that it is read once at most */
+	for (i = 0; i < count && r == 0; i++)
+		r = add_ended(replay, list[i].index, sample);
+	return r;
 }
 
 static int replay_read(struct source *source, struct sample *sample)
@@ -400,10 +550,16 @@ static int replay_read(struct source *source, struct sample *sample)
 
 	if (replay->next >= replay->count || !replay->segment_count)
 		return -ENODATA;
-	r = read_next(replay);
-	/* It was read well once: somebody has changed the file since. */
-	if (r == -EBADMSG || has_new_names(replay))
-		return -EIO;
+	replay->leapt = replay->leaps;
+	replay->leaps = false;
+	if (replay->selection.pid && replay->selection.by == BY_FIELD)
+		r = add_held(replay, sample);
+	else
+		r = replay->leapt && replay->selection.by != BY_FIELD
+			    ? add_all_ended(replay, sample)
+			    : 0;
+	if (r == 0)
+		r = read_sample(replay, replay->next);
 	if (r < 0)
 		return r;
 	replay->next++;
@@ -411,7 +567,7 @@ static int replay_read(struct source *source, struct sample *sample)
 	/* The one just before is only looked at for the rates of the one after it. */
 	if (replay->next < replay->base_sample)
 		drop_base(replay);
-	sample->partial |= moment->partial;
+	sample->partial |= moment->partial || (replay->leapt && replay->any_partial);
 	r = add_empty_rows(replay, sample);
 	if (r == 0)
 		r = recording_reader_rows(replay->reader, project, &projection);
@@ -450,7 +606,8 @@ static void replay_reset(struct source *source)
 	/* Without memory totals go on from the recording's start: they are shown, not lost. */
 	if (recording_reader_rows(replay->reader, take_base, replay) < 0)
 		drop_base(replay);
-	replay->base_sample = replay->next - 1;
+	else
+		replay->base_sample = replay->next - 1;
 }
 
 static int replay_list(struct source *source, void (*take)(const char *name, void *data),
@@ -486,6 +643,8 @@ static void replay_close(struct source *source)
 	guests_done(&replay->guests);
 	free(replay->damage);
 	free(replay->segments);
+	free(replay->ends);
+	sample_done(&replay->held);
 	free(replay->names);
 	free(replay->sorted);
 	free(replay->timed);
@@ -504,7 +663,8 @@ static const struct source_ops replay_ops = {
 	.close = replay_close,
 };
 
-int replay_open(const char *path, struct source **ret_source, char **ret_why)
+int replay_open(const char *path, const sigset_t *ending, struct source **ret_source,
+		char **ret_why)
 {
 	struct replay_source *replay = calloc(1, sizeof(*replay));
 	int r;
@@ -513,7 +673,7 @@ int replay_open(const char *path, struct source **ret_source, char **ret_why)
 	if (!replay)
 		return -ENOMEM;
 	replay->source.ops = &replay_ops;
-	r = recording_reader_open(path, &replay->reader, ret_why);
+	r = recording_reader_open(path, ending, &replay->reader, ret_why);
 	if (r == 0)
 		r = survey(replay);
 	if (r == 0)
@@ -551,6 +711,15 @@ void replay_seek(struct source *source, uint64_t next)
 	self(source)->next = next;
 }
 
+void replay_leap(struct source *source)
+{
+	struct replay_source *replay = self(source);
+
+	replay->leaps = replay->count > 1;
+	if (replay->leaps)
+		replay->next = replay->count - 1;
+}
+
 const struct recording_moment *replay_moment(const struct source *source)
 {
 	return recording_reader_moment(self_const(source)->reader);
@@ -559,6 +728,13 @@ const struct recording_moment *replay_moment(const struct source *source)
 const struct guests *replay_guests(const struct source *source)
 {
 	return recording_reader_guests(self_const(source)->reader);
+}
+
+const struct guests *replay_shown_guests(const struct source *source)
+{
+	const struct replay_source *replay = self_const(source);
+
+	return replay->next && !replay->leapt ? replay_guests(source) : &replay->guests;
 }
 
 const struct guests *replay_all_guests(const struct source *source)

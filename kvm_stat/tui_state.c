@@ -105,6 +105,10 @@ static void take_rates(struct tui *tui, int r)
 {
 	const struct rates *rates = &tui->session->rates;
 
+	if (r == -EINTR) { /* a signal ends the program while a recording is read */
+		tui->quit = true;
+		return;
+	}
 	if (r < 0) {
 		fail(tui, r);
 		return;

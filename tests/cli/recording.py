@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -50,6 +51,18 @@ class Recording(kvmtest.TestCase):
     def lines(self, *args, **options):
         text = self.replay("-l", "--format", "json", *args, **options)
         return [json.loads(line) for line in text.splitlines()]
+
+    def put(self, *samples):
+        """A recording of these samples, each a list of lines, without its moment and end."""
+        text = json.dumps({"schema": "kvm_stat-recording/1", "sources": ["stats"],
+                           "by": "vcpu"}) + "\n"
+        for number, lines in enumerate(samples):
+            moment = {"sample": number, "monotonic": number + 1, "time": 7}
+            body = "".join(json.dumps(line) + "\n" for line in [*lines, moment])
+            end = {"end": number, "crc": zlib.crc32(body.encode())}
+            text += body + json.dumps(end) + "\n"
+        with gzip.open(self.file, "wb") as f:
+            f.write((text + '{"closed":true}\n').encode())
 
     def whole_samples(self):
         """How many samples the file has, by what its form says."""
@@ -139,6 +152,17 @@ class Fixture(Recording):
         now = states(self.lines()[-1])["exits", None, None]["total"]
         stay = sum(row["total"] for row in line["rows"] if row["name"] == "exits")
         self.assertEqual(before + stay, now)
+        # Its own totals stay as well, and -1 is of all who were there at any time.
+        for args in (["-p", "1000"], ["-g", "guest1"]):
+            totals = [states(line)["exits", 1000, None]["total"] for line in self.lines(*args)]
+            self.assertEqual(sorted(totals), totals)
+            self.assertEqual(before, totals[-1])
+            self.assertEqual(before, kvmtest.batch_rows(self.replay("-1", *args))["exits"][0])
+        batch = json.loads(self.replay("-1", "--by", "guest", "--format", "json"))
+        self.assertEqual({1000: "guest1", **names},
+                         {row["guest"]["pid"]: row["guest"]["name"] for row in batch["rows"]})
+        self.assertEqual(now, sum(row["total"] for row in batch["rows"]
+                                  if row["name"] == "exits"))
         for args in (["-p", "4000"], ["-g", "late"]):
             shown = self.lines(*args)
             self.assertEqual({4000}, {row["guest"]["pid"] for line in shown
@@ -237,6 +261,58 @@ class Fixture(Recording):
             with open(self.file, "wb") as f:
                 f.write(data)
             refused(self.file, why)
+
+    def test_more_rows_than_fit(self):
+        """A small file, of whose fields and guests each pair would be a row."""
+        names = [{"name": f"n{i}", "kind": "events", "unit": "none"} for i in range(16384)]
+        guests = [{"pid": i + 1, "name": "g"} for i in range(16384)]
+        self.put([{"key": True, "names": names}, {"guests": guests}], [])
+        self.assertLess(os.path.getsize(self.file), 1 << 20)
+        self.replay("-1", "--by", "guest", status=1, says="too many fields and guests")
+        self.assertIn("n16383", self.replay("-1"))
+        self.assertIn('"pid":16384', self.replay("-l", "--format", "json", "--by", "guest", "-f",
+                                                 "n1$"))
+
+    def reads_it(self, process):
+        """Whether the process has opened the recording; signals have been blocked before."""
+        directory = f"/proc/{process.pid}/fd"
+        return any(os.path.realpath(os.path.join(directory, fd)) == os.path.realpath(self.file)
+                   for fd in os.listdir(directory))
+
+    def start_replay(self, *args):
+        process = self.launch(kvmtest.KVM_STAT, "--replay", self.file, *args)
+        kvmtest.until(lambda: self.reads_it(process), "the recording is read")
+        return process
+
+    def test_signals_while_it_is_read(self):
+        """A file without an end, as far as a user waits."""
+        head = {"schema": "kvm_stat-recording/1", "sources": ["stats"], "by": "vcpu"}
+        block = gzip.compress(b"{}\n" * 1000000)
+        with open(self.file, "wb") as f:
+            f.write(gzip.compress(json.dumps(head).encode() + b'\n{"key":true}\n'))
+            for _ in range(3000):
+                f.write(block)
+        for args in (["-1"], ["-l"], ["-f", "help"]):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self.assertEqual(0, self.end(self.start_replay(*args), number))
+        # With -L it means "open the file anew", and is no end.
+        log = self.start_replay("-L", os.path.join(self.directory, "log"))
+        log.send_signal(signal.SIGHUP)
+        before = kvmtest.cpu_time(log.pid)
+        kvmtest.until(lambda: kvmtest.cpu_time(log.pid) > before + 0.5, "it reads on")
+        self.assertEqual(0, self.end(log))
+
+    def test_signals_while_a_sample_is_read(self):
+        """It was read once already: what was shown stays, and no trouble is told."""
+        self.put([{"key": True}], [], [{}] * 400000)
+        for args in (["-1", "--count", "2"], ["-l"]):
+            process = self.launch(kvmtest.KVM_STAT, "--replay", self.file, *args, "--format",
+                                  "json")
+            shown = process.stdout.readline()
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=20)
+            self.assertEqual((0, "", ""), (process.returncode, out, err))
+            self.assertEqual([], json.loads(shown)["rows"])
 
     def test_what_exists_is_kept(self):
         with open(self.file, "w", encoding="ascii") as f:

@@ -120,6 +120,13 @@ def sleeps(pid):
         return False
 
 
+def cpu_time(pid):
+    """How long a process has run, in seconds."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def until_asleep(process):
     """Waits until a program has taken its first sample and sleeps until the next one."""
     def asleep():

@@ -6,10 +6,12 @@ recording is written here, as kvm_stat-recording(5) says.
 import gzip
 import json
 import os
+import signal
 import unittest
 import zlib
 
 from terminal import Terminal, TerminalTest
+from kvmtest import cpu_time, until
 
 SAMPLES = 30
 START = 1700000000  # 22:13:20 UTC
@@ -168,6 +170,27 @@ class Replay(TerminalTest):
         terminal.send("q")
         self.assertEqual(1, terminal.wait_end())
         self.assertIn("damaged after sample", terminal.after_screen())
+
+    def test_signal_while_it_is_read(self):
+        """A sample that takes long to read: the terminal is given back meanwhile."""
+        def end(sample, body):
+            return body + json.dumps({"end": sample, "crc": zlib.crc32(body.encode())}) + "\n"
+        text = json.dumps({"schema": "kvm_stat-recording/1", "sources": ["stats"],
+                           "by": "vcpu"}) + "\n"
+        for sample, lines in enumerate(['{"key":true}\n', "", "{}\n" * 400000]):
+            text += end(sample, lines + json.dumps({"sample": sample, "monotonic": sample + 1,
+                                                    "time": 7}) + "\n")
+        with open(self.file, "wb") as f:
+            f.write(gzip.compress((text + '{"closed":true}\n').encode(), 1))
+        terminal = self.replay()
+        terminal.wait(" 1/3").send(".").wait(" 2/3")
+        before = cpu_time(terminal.child.pid)
+        terminal.send(".")
+        until(lambda: cpu_time(terminal.child.pid) > before + 0.02, "the sample is read")
+        terminal.child.kill(signal.SIGINT)
+        self.assertEqual(0, terminal.wait_end())
+        self.assert_restored(terminal)
+        self.assertEqual("", terminal.after_screen())
 
     def test_small_screens(self):
         for size in ((24, 40), (5, 20), (3, 12), (2, 8), (1, 3)):

@@ -387,7 +387,7 @@ struct source *open_good(void)
 	struct source *replay = NULL;
 	char *why = NULL;
 
-	assert_int_equal(replay_open(path, &replay, &why), 0);
+	assert_int_equal(replay_open(path, NULL, &replay, &why), 0);
 	assert_null(why);
 	assert_null(replay_damage(replay));
 	return replay;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -246,6 +247,152 @@ static void test_a_row_that_falls(void **state)
 	source_close(replay);
 }
 
+/* A row of the sample, or NULL. */
+static const struct sample_row *find_row(const struct sample *sample, const char *name, pid_t guest)
+{
+	size_t i;
+
+	for (i = 0; i < sample->count; i++) {
+		const struct sample_row *row = &sample->rows[i];
+
+		if (strcmp(row->name, name) == 0 && row->guest == guest)
+			return row;
+	}
+	return NULL;
+}
+
+/* Names of the made host that count up, by their numbers. */
+static const char *const counters[] = {"kvm_exit", "kvm_exit(HLT)", NULL, "wait_ns"};
+
+static void check_counters(const struct sample *sample, int number, pid_t shown, pid_t guest)
+{
+	size_t i;
+
+	for (i = 0; i < array_size(counters); i++) {
+		uint64_t wanted = truth(number, (int)i, BY_GUEST, guest, 0);
+		const struct sample_row *row;
+
+		if (!counters[i])
+			continue;
+		row = find_row(sample, counters[i], shown);
+		assert_int_equal(row ? row->value : 0, wanted);
+	}
+}
+
+/* What one guest had counted stays when it has ended, to whatever sample one goes. */
+static void test_one_guest(void **state)
+{
+	const struct guests *guests;
+	struct source_error error;
+	struct sample sample = {0};
+	struct source *replay;
+	size_t i, j;
+
+	(void)state;
+	record(8, SAMPLES_MAX);
+	replay = open_good();
+	guests = replay_all_guests(replay);
+	assert_true(guests->count > 10);
+	for (i = 0; i < guests->count; i++) {
+		pid_t pid = guests->list[i].pid;
+		struct selection selection = {.pid = pid, .children = true, .latency = true};
+
+		assert_int_equal(source_select(replay, &selection, &error), 0);
+		for (j = 0; j < 20; j++) {
+			int number = j ? (int)dice(SAMPLES_MAX) : SAMPLES_MAX - 1;
+
+			replay_seek(replay, (uint64_t)number);
+			sample_clear(&sample);
+			assert_int_equal(source_read(replay, &sample), 0);
+			sample_sort(&sample);
+			check_counters(&sample, number, 0, pid);
+		}
+	}
+	sample_done(&sample);
+	source_close(replay);
+}
+
+/* A reset after the guest's end: nothing is counted since; one before it: the difference. */
+static void test_reset_of_one_guest(void **state)
+{
+	struct selection selection = {.pid = 100};
+	struct source_error error;
+	struct sample sample = {0};
+	struct source *replay;
+	int end = 0, i;
+
+	(void)state;
+	record(8, SAMPLES_MAX);
+	while (end < SAMPLES_MAX &&
+	       truth(end, 0, BY_GUEST, 100, 0) != truth(SAMPLES_MAX - 1, 0, BY_GUEST, 100, 0))
+		end++;
+	assert_in_range(end, 2, SAMPLES_MAX - 20);
+	replay = open_good();
+	assert_int_equal(source_select(replay, &selection, &error), 0);
+	for (i = 0; i < 2; i++) {
+		int reset = i ? SAMPLES_MAX - 2 : end / 2;
+
+		replay_seek(replay, (uint64_t)reset);
+		sample_clear(&sample);
+		assert_int_equal(source_read(replay, &sample), 0);
+		source_reset(replay);
+		replay_seek(replay, SAMPLES_MAX - 1);
+		sample_clear(&sample);
+		assert_int_equal(source_read(replay, &sample), 0);
+		sample_sort(&sample);
+		assert_int_equal(find_row(&sample, "kvm_exit", 0)->value,
+				 truth(SAMPLES_MAX - 1, 0, BY_GUEST, 100, 0) -
+					 truth(reset, 0, BY_GUEST, 100, 0));
+	}
+	sample_done(&sample);
+	source_close(replay);
+}
+
+/* All of the recording as one interval: of everybody who was there, and as complete as its parts. */
+static void test_leap(void **state)
+{
+	static const enum selection_by all[] = {BY_GUEST, BY_VCPU};
+	struct sample sample = {0};
+	const struct guests *guests;
+	struct source *replay;
+	size_t i, j;
+
+	(void)state;
+	record(9, SAMPLES_MAX);
+	replay = open_good();
+	guests = replay_all_guests(replay);
+	for (i = 0; i < array_size(all); i++) {
+		select_by(replay, all[i]);
+		replay_seek(replay, 0);
+		sample_clear(&sample);
+		assert_int_equal(source_read(replay, &sample), 0);
+		assert_false(sample.partial);
+		replay_leap(replay);
+		sample_clear(&sample);
+		assert_int_equal(source_read(replay, &sample), 0);
+		sample_sort(&sample);
+		assert_int_equal(replay_next(replay), SAMPLES_MAX);
+		/* The last sample is whole: others are not. */
+		assert_true(sample.partial);
+		assert_int_equal(replay_shown_guests(replay)->count, guests->count);
+		assert_true(replay_guests(replay)->count < guests->count);
+		for (j = 0; j < guests->count && all[i] == BY_GUEST; j++)
+			check_counters(&sample, SAMPLES_MAX - 1, guests->list[j].pid,
+				       guests->list[j].pid);
+		for (j = 0; j < guests->count; j++)
+			assert_non_null(find_row(&sample, "kvm_exit", guests->list[j].pid));
+		for (j = 0; j < sample.count && all[i] == BY_VCPU; j++) {
+			const struct sample_row *row = &sample.rows[j];
+
+			if (strcmp(row->name, "kvm_exit") == 0)
+				assert_int_equal(row->value, truth(SAMPLES_MAX - 1, 0, BY_VCPU,
+								   row->guest, row->thread.tid));
+		}
+	}
+	sample_done(&sample);
+	source_close(replay);
+}
+
 /* Numbers at the ends of their 64 bits, which readers of JSON cannot tell from those beyond. */
 static void test_extreme_times(void **state)
 {
@@ -427,7 +574,7 @@ static void test_full_disk(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_true(number > 3);
 	assert_int_equal(recording_writer_close(writer), 0);
-	assert_int_equal(replay_open(path, &replay, &why), 0);
+	assert_int_equal(replay_open(path, NULL, &replay, &why), 0);
 	assert_non_null(replay_damage(replay));
 	assert_int_equal(replay_count(replay), number);
 	source_close(replay);
@@ -443,6 +590,9 @@ int main(void)
 		OF_HOST(test_selections),
 		OF_HOST(test_rows_of_a_whole_guest),
 		OF_HOST(test_a_row_that_falls),
+		OF_HOST(test_one_guest),
+		OF_HOST(test_reset_of_one_guest),
+		OF_HOST(test_leap),
 		OF_HOST(test_extreme_times),
 		OF_HOST(test_on_disk),
 		OF_HOST(test_existing_file),

@@ -40,7 +40,7 @@ static int read_damaged(bool *ret_damaged)
 {
 	struct source *replay = NULL;
 	char *why = NULL;
-	int r = replay_open(path, &replay, &why), number, count;
+	int r = replay_open(path, NULL, &replay, &why), number, count;
 
 	if (r < 0) {
 		assert_int_equal(r, -EBADMSG);
@@ -338,7 +338,7 @@ static void test_hostile_lines(void **state)
 		char *why = NULL;
 
 		put_lines(lines);
-		assert_int_equal(replay_open(path, &replay, &why), 0);
+		assert_int_equal(replay_open(path, NULL, &replay, &why), 0);
 		assert_row(replay_damage(replay), rows[i].line);
 		assert_row(strstr(replay_damage(replay), rows[i].why), replay_damage(replay));
 		assert_row(strstr(replay_damage(replay), "after sample 0, in line 3:"),
@@ -368,7 +368,7 @@ static void test_heads(void **state)
 		char *why = NULL;
 
 		put_lines(lines);
-		assert_int_equal(replay_open(path, &replay, &why), -EBADMSG);
+		assert_int_equal(replay_open(path, NULL, &replay, &why), -EBADMSG);
 		assert_non_null(why);
 		assert_int_equal(!!strstr(heads[i], "recording/2"), !!strstr(why, "recording/2"));
 		free(why);
@@ -393,19 +393,86 @@ static void test_long_line(void **state)
 	assert_int_equal(gzclose(file), Z_OK);
 	free(block);
 	getrusage(RUSAGE_SELF, &before);
-	assert_int_equal(replay_open(path, &replay, &why), 0);
+	assert_int_equal(replay_open(path, NULL, &replay, &why), 0);
 	getrusage(RUSAGE_SELF, &after);
 	assert_non_null(strstr(replay_damage(replay), "too long"));
 	assert_in_range(after.ru_maxrss - before.ru_maxrss, 0, 16384);
 	source_close(replay);
 }
 
+/* A recording of so many fields and guests, of which nothing is counted. */
+static void put_fields_and_guests(unsigned int fields, unsigned int guests)
+{
+	const char *lines[] = {HEAD, "{\"key\":true}", NULL, NULL, MOMENT, "END", NULL};
+	char *texts[2] = {NULL};
+	unsigned int i;
+	size_t size;
+	FILE *stream = open_memstream(&texts[0], &size);
+
+	assert_non_null(stream);
+	for (i = 0; i < fields; i++)
+		fprintf(stream, "%s{\"name\":\"n%u\",\"kind\":\"events\",\"unit\":\"none\"}",
+			i ? "," : "{\"names\":[", i);
+	fputs("]}", stream);
+	assert_int_equal(fclose(stream), 0);
+	stream = open_memstream(&texts[1], &size);
+	assert_non_null(stream);
+	for (i = 0; i < guests; i++)
+		fprintf(stream, "%s{\"pid\":%u,\"name\":\"g\"}", i ? "," : "{\"guests\":[", i + 1);
+	fputs("]}", stream);
+	assert_int_equal(fclose(stream), 0);
+	lines[2] = texts[0];
+	lines[3] = texts[1];
+	put_lines(lines);
+	free(texts[0]);
+	free(texts[1]);
+}
+
+/* Few bytes that tell many fields and many guests: of both together there is no end of rows. */
+static void test_many_fields_of_many_guests(void **state)
+{
+	static const unsigned int guests = 1024, most = RECORDING_ROWS_MAX / 1024;
+	struct selection one = {.by = BY_GUEST, .pid = 7}, all = {.by = BY_GUEST};
+	struct source_error error;
+	struct sample sample = {0};
+	struct source *replay;
+
+	(void)state;
+	put_fields_and_guests(most + 1, guests);
+	replay = open_good();
+	assert_int_equal(source_select(replay, &all, &error), -E2BIG);
+	assert_int_equal(error.error, -E2BIG);
+	select_by(replay, BY_FIELD);
+	assert_int_equal(source_read(replay, &sample), 0);
+	assert_int_equal(sample.count, most + 1);
+	assert_int_equal(source_select(replay, &one, &error), 0);
+	replay_seek(replay, 0);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), 0);
+	assert_int_equal(sample.count, most + 1);
+	source_close(replay);
+	put_fields_and_guests(most, guests);
+	replay = open_good();
+	assert_int_equal(source_select(replay, &all, &error), 0);
+	sample_clear(&sample);
+	assert_int_equal(source_read(replay, &sample), 0);
+	assert_int_equal(sample.count, RECORDING_ROWS_MAX);
+	sample_done(&sample);
+	source_close(replay);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		OF_HOST(test_cut),     OF_HOST(test_flipped),           OF_HOST(test_good_lines),
-		OF_HOST(test_members), OF_HOST(test_changed_meanwhile), OF_HOST(test_hostile_lines),
-		OF_HOST(test_heads),   OF_HOST(test_long_line),
+		OF_HOST(test_cut),
+		OF_HOST(test_flipped),
+		OF_HOST(test_good_lines),
+		OF_HOST(test_members),
+		OF_HOST(test_changed_meanwhile),
+		OF_HOST(test_hostile_lines),
+		OF_HOST(test_heads),
+		OF_HOST(test_long_line),
+		OF_HOST(test_many_fields_of_many_guests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
