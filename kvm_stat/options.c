@@ -117,7 +117,7 @@ static const char help_text[] =
 
 const char *options_delay_error(double delay)
 {
-	if (delay < DELAY_MIN)
+	if (!(delay >= DELAY_MIN)) /* also for what is no number */
 		return "delay must be >= 0.1";
 	if (delay > DELAY_MAX)
 		return "delay must be <= 25.5";

@@ -49,7 +49,7 @@ struct recording_head {
 	char *sources[RECORDING_SOURCES_MAX];
 	size_t source_count;
 	enum selection_by by; /* what its rows are of, at the finest */
-	double interval;      /* seconds between samples, as was asked for */
+	double interval;      /* seconds between samples, as was asked for; finite, 0: unknown */
 };
 
 /* What a sample has beside its rows. */

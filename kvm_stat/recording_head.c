@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kvm_stat/recording_head.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -83,7 +84,9 @@ int recording_head_take(struct recording_head *head, struct json_object *object,
 	if (!schema || strcmp(schema, RECORDING_SCHEMA) != 0 || by < 0 || !sources)
 		return -EBADMSG;
 	head->by = (enum selection_by)by;
-	if (json_object_object_get_ex(object, "interval", &interval))
+	/* json-c takes NaN and Infinity for numbers, which JSON has none of. */
+	if (json_object_object_get_ex(object, "interval", &interval) &&
+	    isfinite(json_object_get_double(interval)))
 		head->interval = json_object_get_double(interval);
 	r = copy_text(object, "host", &head->host);
 	if (r == 0)

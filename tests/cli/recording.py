@@ -52,12 +52,15 @@ class Recording(kvmtest.TestCase):
         text = self.replay("-l", "--format", "json", *args, **options)
         return [json.loads(line) for line in text.splitlines()]
 
-    def put(self, *samples):
-        """A recording of these samples, each a list of lines, without its moment and end."""
+    def put(self, *samples, partial=None):
+        """A recording of these samples, each a list of lines, without its moment and end; number
+        `partial` tells that it is not complete.
+        """
         text = json.dumps({"schema": "kvm_stat-recording/1", "sources": ["stats"],
                            "by": "vcpu"}) + "\n"
         for number, lines in enumerate(samples):
-            moment = {"sample": number, "monotonic": number + 1, "time": 7}
+            moment = {"sample": number, "monotonic": number + 1, "time": 7,
+                      "partial": number == partial}
             body = "".join(json.dumps(line) + "\n" for line in [*lines, moment])
             end = {"end": number, "crc": zlib.crc32(body.encode())}
             text += body + json.dumps(end) + "\n"
@@ -261,6 +264,13 @@ class Fixture(Recording):
             with open(self.file, "wb") as f:
                 f.write(data)
             refused(self.file, why)
+
+    def test_partial(self):
+        """What is not complete in one interval is not in all of them together."""
+        for partial, wanted in ((None, False), (0, False), (1, True), (2, True)):
+            self.put([{"key": True}], [], [], partial=partial)
+            shown = json.loads(self.replay("-1", "--format", "json"))
+            self.assertEqual(wanted, shown["partial"], partial)
 
     def test_more_rows_than_fit(self):
         """A small file, of whose fields and guests each pair would be a row."""

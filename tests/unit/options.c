@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/unit.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "host/message.h"
@@ -225,6 +226,9 @@ static void test_delay(void **state)
 	assert_non_null(options_delay_error(0.0999));
 	assert_non_null(options_delay_error(25.501));
 	assert_non_null(options_delay_error(-1));
+	assert_non_null(options_delay_error(NAN));
+	assert_non_null(options_delay_error(INFINITY));
+	assert_non_null(options_delay_error(-INFINITY));
 }
 
 /* Of -g and -p the later one counts. */

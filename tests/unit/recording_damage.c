@@ -375,6 +375,32 @@ static void test_heads(void **state)
 	}
 }
 
+/* json-c reads more than JSON has. */
+static void test_intervals(void **state)
+{
+	static const struct {
+		const char *text;
+		double interval;
+	} rows[] = {{"0.5", 0.5}, {"2", 2}, {"NaN", 0}, {"Infinity", 0}, {"-Infinity", 0}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < array_size(rows); i++) {
+		struct source *replay;
+		char head[200];
+		const char *lines[] = {head, NULL};
+
+		snprintf(head, sizeof(head),
+			 "{\"schema\":\"kvm_stat-recording/1\",\"sources\":[],\"by\":\"vcpu\","
+			 "\"interval\":%s}",
+			 rows[i].text);
+		put_lines(lines);
+		replay = open_good();
+		assert_row(replay_head(replay)->interval == rows[i].interval, rows[i].text);
+		source_close(replay);
+	}
+}
+
 /* A line without an end: it is given up at the limit, not kept until there is no memory. */
 static void test_long_line(void **state)
 {
@@ -471,6 +497,7 @@ int main(void)
 		OF_HOST(test_changed_meanwhile),
 		OF_HOST(test_hostile_lines),
 		OF_HOST(test_heads),
+		OF_HOST(test_intervals),
 		OF_HOST(test_long_line),
 		OF_HOST(test_many_fields_of_many_guests),
 	};
