@@ -102,28 +102,25 @@ static struct distribution find_lost_values(const struct distribution *before,
 }
 
 /*
- * Retires what a row of `before` had counted that the same row of `now` has not: it may be the sum
- * of several VMs, one of which has ended, or of one that has begun anew. *ret_changed is set if that
- * is anything. Returns 0 or -ENOMEM.
+ * What a row of `before` had counted that the same row of `now` has not, in *ret_lost and, if it has
+ * a distribution, *ret_values: it may be the sum of several VMs, one of which has ended, or of one
+ * that has begun anew. Returns whether that is anything.
  */
-static int retire_fall(struct sample *retired, const struct sample *before,
-		       const struct sample_row *row, const struct sample *now,
-		       const struct sample_row *same, bool guest_is_there, bool *ret_changed)
+static bool find_lost(const struct sample *before, const struct sample_row *row,
+		      const struct sample *now, const struct sample_row *same,
+		      struct sample_row *ret_lost, struct distribution *ret_values)
 {
 	const struct distribution *old = sample_distribution(before, row);
 	const struct distribution *new = sample_distribution(now, same);
-	struct distribution values = {0};
-	struct sample_row lost = *row;
 
+	*ret_lost = *row;
+	ret_values->count = 0;
 	if (old && new)
-		values = find_lost_values(old, new);
-	lost.value = row->value > same->value ? row->value - same->value : 0;
+		*ret_values = find_lost_values(old, new);
+	ret_lost->value = row->value > same->value ? row->value - same->value : 0;
 	if (row->kind == FIELD_HISTOGRAM)
-		lost.value = values.count;
-	if (!lost.value && !values.count)
-		return 0;
-	*ret_changed = true;
-	return retire_row(retired, &lost, values.count ? &values : NULL, guest_is_there);
+		ret_lost->value = ret_values->count;
+	return ret_lost->value || ret_values->count;
 }
 
 /*
@@ -149,8 +146,10 @@ static int retire(struct sample *retired, const struct written_rows *rows,
 	}
 	for (i = 0; i < before->count && r == 0; i++) {
 		const struct sample_row *row = &before->rows[i];
+		const struct distribution *times = sample_distribution(before, row);
 		bool threads = names->list[rows->list[i].name].threads;
-		bool guest_is_there;
+		struct distribution values;
+		struct sample_row lost = *row;
 
 		/* Only what the source has told: not what was retired before. */
 		if (!field_counts_up(row->kind) || !row->guest ||
@@ -158,15 +157,16 @@ static int retire(struct sample *retired, const struct written_rows *rows,
 			continue;
 		while (j < now->count && sample_row_compare(&now->rows[j], row) < 0)
 			j++;
-		guest_is_there = bsearch(&row->guest, pids, count, sizeof(*pids), compare_pids);
 		if (j < now->count && sample_row_compare(&now->rows[j], row) == 0) {
-			r = retire_fall(retired, before, row, now, &now->rows[j], guest_is_there,
-					&changed);
-		} else if (!became_vcpu(now, j, row)) {
-			r = retire_row(retired, row, sample_distribution(before, row),
-				       guest_is_there);
-			changed = true;
+			if (!find_lost(before, row, now, &now->rows[j], &lost, &values))
+				continue;
+			times = values.count ? &values : NULL;
+		} else if (became_vcpu(now, j, row)) {
+			continue;
 		}
+		r = retire_row(retired, &lost, times,
+			       bsearch(&row->guest, pids, count, sizeof(*pids), compare_pids));
+		changed = true;
 	}
 	if (r == 0 && changed) {
 		sample_sort(retired);

@@ -376,10 +376,15 @@ static int add_fields(struct bpf_source *bpf, struct sample *sample)
 /* Gives a guest a row for each event, 0 until it happens; reasons have one once they were seen. */
 static int add_idle_guest(struct bpf_source *bpf, pid_t pid)
 {
+	/* To know it for a guest should its first rows be found after its end. */
+	const struct bpf_owner *owner = bpf_owners_find(&bpf->owners, pid, 0);
 	size_t i;
 
-	if (!bpf_owners_find(&bpf->owners, pid, 0))
+	if (!owner)
 		return -ENOMEM;
+	/* The list of guests is from before: one that ended since must not come back with zeros. */
+	if (bpf->selection.by != BY_GUEST || !owner->alive || !owner->is_guest)
+		return 0;
 	for (i = 0; i < bpf->names.count; i++) {
 		if ((!bpf->names.list[i]->parent || bpf->only) &&
 		    !bpf_tallies_make(&bpf->tallies, i, pid, 0))
@@ -398,7 +403,7 @@ static int add_idle_guests(struct bpf_source *bpf)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; bpf->selection.by == BY_GUEST && i < vms->count && r == 0; i++) {
+	for (i = 0; i < vms->count && r == 0; i++) {
 		pid_t pid = vms->vms[i].pid;
 
 		if (pid > 0 && (!bpf->selection.pid || bpf->selection.pid == pid))

@@ -386,7 +386,7 @@ static void test_leap(void **state)
 
 			if (strcmp(row->name, "kvm_exit") == 0)
 				assert_int_equal(row->value, truth(SAMPLES_MAX - 1, 0, BY_VCPU,
-								   row->guest, row->thread.tid));
+								   row->guest, row->thread.vcpu));
 		}
 	}
 	sample_done(&sample);
