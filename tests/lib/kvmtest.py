@@ -130,7 +130,7 @@ def sleeps(pid):
         return False
 
 
-def until_asleep(process):
+def until_asleep(process, seconds=20):
     """Waits until a program has taken its first sample and sleeps until the next one."""
     def asleep():
         if process.poll() is not None:
@@ -139,7 +139,7 @@ def until_asleep(process):
             return False
         time.sleep(0.02)
         return sleeps(process.pid)
-    until(asleep, f"{process.args} sleeps")
+    until(asleep, f"{process.args} sleeps", seconds)
 
 
 def stop(process):
