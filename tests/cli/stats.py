@@ -74,15 +74,20 @@ class StatsCase(kvmtest.TestCase):
         self.addCleanup(guest.__exit__)
         return guest
 
-    def statistics(self, guest):
-        """The truth, when the guest has all its descriptors."""
+    @staticmethod
+    def whole(guest):
+        """Its statistics, when the guest has all its descriptors."""
         def all_there():
             found = kvmstats.Statistics(guest.pid)
             if len(found.fds) == 1 + guest.vcpus:
                 return found
             found.close()
             return None
-        statistics = kvmtest.until(all_there, "the guest keeps its descriptors")
+        return kvmtest.until(all_there, "the guest keeps its descriptors")
+
+    def statistics(self, guest):
+        """The truth, while the test runs."""
+        statistics = self.whole(guest)
         self.addCleanup(statistics.close)
         return statistics
 
@@ -400,15 +405,21 @@ class Faults(StatsCase):
                               stdout=subprocess.DEVNULL)
         kvmtest.until_asleep(process)
         fds = len(os.listdir(f"/proc/{process.pid}/fd"))
+        own = set()
         for number in range(60):
             with kvmtest.SampleGuest("--stats", "--vcpus", "8", *WORK, "--late") as guest:
+                own.add(str(guest.pid))
                 guest.go()
                 time.sleep(number % 12 * 0.01)
         # Guests of others may be there by now.
         kvmtest.until(lambda: kvmtest.foreign_vms() or
                       len(os.listdir(f"/proc/{process.pid}/fd")) <= fds, "nothing stays open")
         process.send_signal(signal.SIGINT)
-        self.assertEqual(("", 0), (process.communicate(timeout=20)[1], process.returncode))
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(0, process.returncode)
+        foreign = [line for line in err.splitlines()
+                   if set(re.findall(r"\(pid (\d+)\)", line)) - own]
+        self.assertEqual(foreign, err.splitlines())
 
 
 # SIGTSTP does nothing in a process group without a parent outside, as that of this test may be.
@@ -418,13 +429,16 @@ STOPPABLE = {"process_group": 0}
 class Teardown(StatsCase):
     """The end of a guest while kvm_stat has copies of its descriptors, which pin its VM."""
 
+    def run_whole_guest(self, *args):
+        """One of which a sample finds all descriptors, and of which nobody has copies."""
+        guest = self.run_guest(*args)
+        self.whole(guest).close()
+        return guest
+
     def end_of(self, *watcher, prepare=None, stopped=False):
         """Seconds from the death of a guest to the end of its VM."""
-        guest = self.run_guest()
+        guest = self.run_whole_guest()
         path = directory_of(guest.pid)
-        truth = kvmstats.Statistics(guest.pid)
-        kvmtest.until(lambda: len(os.listdir(f"/proc/{guest.pid}/task")) == 3, "its threads")
-        truth.close()
         process = None
         if watcher:
             process = self.launch(*watcher, "-p", str(guest.pid), **STOPPABLE,
@@ -531,12 +545,13 @@ class Teardown(StatsCase):
         for stopped in (False, True):
             times = []
             for _ in range(3):
-                guest = self.run_guest()
+                guest = self.run_whole_guest()
                 path = directory_of(guest.pid)
                 child, program = self.screen(guest)
                 if stopped:
                     child.send("\x1a")
-                    kvmtest.until(lambda pid=program.pid: kvmtest.state(pid) == "T", "it is stopped")
+                    kvmtest.until(lambda pid=program.pid: kvmtest.state(pid) == "T",
+                                  "it is stopped")
                     self.assertEqual(0, open_copies(program))
                 guest.process.kill()
                 guest.process.wait()
@@ -547,7 +562,7 @@ class Teardown(StatsCase):
     def test_vm_that_ends_in_a_process_that_lives_on(self):
         times = []
         for _ in range(3):
-            guest = self.run_guest("--end-vm")
+            guest = self.run_whole_guest("--end-vm")
             path = directory_of(guest.pid)
             process = self.launch(kvmtest.KVM_STAT, "-l", "-s", "25", "--source", "stats", "-p",
                                   str(guest.pid))
