@@ -3,6 +3,7 @@
 """Broken, vanishing and huge trees: a correct row or a clear message, never a crash or a hang."""
 import os
 import shutil
+import signal
 import sys
 import time
 
@@ -29,9 +30,16 @@ class BadInput(kvmtest.TestCase):
         return result
 
     def start_batch(self, *args):
-        process = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-1", "-d", *args)
-        kvmtest.until_asleep(process)
-        return process
+        """A batch that is stopped after its first sample."""
+        return self.launch_frozen(kvmtest.KVM_STAT, "--sysroot", self.root, "-1", "-d", *args)
+
+    def end_batch(self, process, status=0, messages=0):
+        """Lets it go on. Returns its output."""
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=20)
+        self.assertEqual(status, process.returncode, err)
+        self.assertEqual(messages, len(err.splitlines()), err)
+        return out
 
     def test_garbage_in_stat_files(self):
         mkfixture.make(self.root, 2, only=FEW)
@@ -53,9 +61,7 @@ class BadInput(kvmtest.TestCase):
         mkfixture.advance(self.root)
         for where in ("", "1000-11"):
             mkfixture.put(self.root, mkfixture.path(mkfixture.DEBUGFS, where, "exits"), b"junk")
-        out, _ = process.communicate(timeout=20)
-        self.assertEqual(0, process.returncode)
-        rows = kvmtest.batch_rows(out)
+        rows = kvmtest.batch_rows(self.end_batch(process, messages=1))
         expected = sum(mkfixture.increment("io_exits", n) for n in range(2))
         self.assertEqual((expected, expected), rows["io_exits"])
         self.assertGreaterEqual(rows.get("exits", (0, 0))[1], 0)
@@ -93,9 +99,7 @@ class BadInput(kvmtest.TestCase):
         for where in ("", "1000-11", "1100-11"):
             os.unlink(os.path.join(self.root, mkfixture.DEBUGFS, where, "exits"))
         mkfixture.remove_guest(self.root, "1000-11")
-        out, _ = process.communicate(timeout=20)
-        self.assertEqual(0, process.returncode)
-        rows = kvmtest.batch_rows(out)
+        rows = kvmtest.batch_rows(self.end_batch(process))
         self.assertIn("io_exits", rows)
         self.assertGreaterEqual(min(delta for name, (_, delta) in rows.items()
                                     if name not in mkfixture.STATES), 0)
@@ -105,9 +109,7 @@ class BadInput(kvmtest.TestCase):
         mkfixture.make(self.root, 1, only=FEW)
         process = self.start_batch()
         shutil.rmtree(os.path.join(self.root, mkfixture.DEBUGFS))
-        _, err = process.communicate(timeout=20)
-        self.assertEqual(1, process.returncode)
-        self.assertEqual(1, len(err.splitlines()), err)
+        self.end_batch(process, 1, 1)
 
     def test_guest_comes_and_goes_under_one_name(self):
         mkfixture.make(self.root, 2)
@@ -115,9 +117,7 @@ class BadInput(kvmtest.TestCase):
         mkfixture.remove_guest(self.root, "1100-11")
         mkfixture.add_guest(self.root, 1100, "guest2")
         mkfixture.update_sums(self.root)
-        out, _ = process.communicate(timeout=20)
-        self.assertEqual(0, process.returncode)
-        total, delta = kvmtest.batch_rows(out)["exits"]
+        total, delta = kvmtest.batch_rows(self.end_batch(process))["exits"]
         self.assertGreaterEqual(delta, 0)
         self.assertLessEqual(total, mkfixture.first_value("exits", 1))
 

@@ -11,9 +11,18 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
 
 void *bpf_guest_run_thread(void *data)
 {
@@ -24,8 +33,10 @@ void *bpf_guest_run_thread(void *data)
 
 	thread->tid = gettid();
 	thread->r = sample_vcpu_create(thread->vm, thread->id, &vcpu);
+	thread->elapsed = now();
 	if (thread->r == 0)
 		thread->r = sample_vcpu_run(vcpu, &thread->work, 1, thread->rate, &never, &seen);
+	thread->elapsed = now() - thread->elapsed;
 	sample_vcpu_destroy(vcpu);
 	if (thread->r == 0 && memcmp(&seen, &thread->work, sizeof(seen)) != 0)
 		thread->r = -EPROTO;

@@ -23,8 +23,9 @@ struct bpf_guest_thread {
 	struct sample_work work;
 	unsigned int id;
 	uint64_t rate; /* exits in a second; 0: as fast as it can */
-	pid_t tid;     /* these two are results: the thread, and 0 or -errno */
+	pid_t tid; /* these are results: the thread, 0 or -errno, and how many ns the vCPU ran */
 	int r;
+	uint64_t elapsed;
 };
 
 /* For pthread_create(3): makes a vCPU of the thread's and runs it. */

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -70,9 +71,9 @@ class Fixture(kvmtest.TestCase):
 
     def run_over_step(self, *args):
         """The counters advance once after the first sample."""
-        process = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", *args)
-        kvmtest.until_asleep(process)
+        process = self.launch_frozen(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", *args)
         mkfixture.advance(self.root)
+        process.send_signal(signal.SIGCONT)
         out, err = process.communicate(timeout=20)
         self.assertEqual((0, ""), (process.returncode, err))
         return out
@@ -303,10 +304,10 @@ class Metrics(Fixture):
         result = kvmtest.kvm_stat("--sysroot", self.root, "-d", "-1", "--format", "prometheus")
         self.assertIn('kvm_stat_scrape_errors{source="debugfs"} 1\n', result.stdout)
         self.assertNotIn("kvm_exits_total", result.stdout)
-        process = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", "-1", "--format",
-                              "prometheus", "-f", "io")
-        kvmtest.until_asleep(process)
+        process = self.launch_frozen(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", "-1",
+                                     "--format", "prometheus", "-f", "io")
         mkfixture.remove_guest(self.root, "1000-11")
+        process.send_signal(signal.SIGCONT)
         out, _ = process.communicate(timeout=20)
         self.assertIn("\nkvm_stat_partial 1\n", out)
         self.assertIn("\nkvm_stat_guests 2\n", out)

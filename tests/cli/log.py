@@ -5,6 +5,7 @@ import array
 import csv
 import fcntl
 import os
+import select
 import signal
 import sys
 import termios
@@ -49,8 +50,9 @@ class LogCase(kvmtest.TestCase):
                                   "--count", "1", *options)
         self.assertEqual((0, "", ""), (result.returncode, result.stdout, result.stderr))
 
-    def until_lines(self, count):
-        return kvmtest.until(lambda: len(self.lines()) >= count and self.lines(), f"{count} lines")
+    def until_lines(self, count, file=None):
+        return kvmtest.until(lambda: len(self.lines(file)) >= count and self.lines(file),
+                             f"{count} lines")
 
     def rotate(self, *options):
         """Rotates while the counters run; returns the records of all files."""
@@ -69,7 +71,7 @@ class LogCase(kvmtest.TestCase):
             self.assertEqual("timestamp,exits" if options else "exits ", header)
             records += rest
         mkfixture.advance(self.root)
-        time.sleep(0.3)
+        kvmtest.until_sampled(process, self.file)
         self.end(process)
         header, *rest = self.lines()
         self.assertEqual("timestamp,exits" if options else "exits ", header)
@@ -77,32 +79,45 @@ class LogCase(kvmtest.TestCase):
 
 
 class Log(LogCase):
+    def best_of_three(self, measure, limit):
+        """The machine may be busy for once; lines that are kept back come late each time."""
+        times = []
+        while not times or min(times) >= limit and len(times) < 3:
+            times.append(measure(len(times)))
+        self.assertLess(min(times), limit, times)
+
     def test_lines_are_in_the_file_at_once(self):
-        process = self.start("-L", self.file, "-s", "1")
-        self.until_lines(1)
-        begin = time.monotonic()
-        for count in (2, 3):
-            self.until_lines(count)
-        self.assertLess(time.monotonic() - begin, 2.9)
-        self.end(process)
+        def measure(number):
+            file = f"{self.file}{number}"
+            process = self.start("-L", file, "-s", "1")
+            self.until_lines(1, file)
+            begin = time.monotonic()
+            self.until_lines(3, file)
+            seconds = time.monotonic() - begin
+            self.end(process)
+            return seconds
+        self.best_of_three(measure, 2.9)
 
     def test_lines_are_in_a_pipe_at_once(self):
-        process = self.start("-l", "-s", "0.5", "-f", FIELDS)
-        self.assertEqual("exits io_exits \n", process.stdout.readline())
-        begin = time.monotonic()
-        self.assertRegex(process.stdout.readline(),
-                         r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {9}0 {9}0\n$")
-        self.assertLess(time.monotonic() - begin, 0.9)
-        self.end(process)
+        def measure(_):
+            process = self.start("-l", "-s", "0.5", "-f", FIELDS)
+            self.assertEqual("exits io_exits \n", process.stdout.readline())
+            begin = time.monotonic()
+            self.assertRegex(process.stdout.readline(),
+                             r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {9}0 {9}0\n$")
+            seconds = time.monotonic() - begin
+            self.end(process)
+            return seconds
+        self.best_of_three(measure, 0.9)
 
     def test_signals_end_it_with_all_lines(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             for options in ([], ["-c"]):
                 file = f"{self.file}{number}{options}"
                 process = self.start("-L", file, "-s", "0.2", *options)
-                time.sleep(1.1)
+                before = len(self.until_lines(4, file))
                 self.end(process, number)
-                self.assertGreaterEqual(len(self.lines(file)), 4)
+                self.assertGreaterEqual(len(self.lines(file)), before)
 
     def test_rotation_loses_nothing(self):
         expected = 16 * sum(mkfixture.increment("exits", n) for n in range(self.guests))
@@ -124,7 +139,7 @@ class Log(LogCase):
         process = self.start("-L", os.path.join(directory, "log"), "-s", "0.2")
         os.rename(directory, directory + ".1")
         process.send_signal(signal.SIGHUP)
-        time.sleep(0.5)
+        kvmtest.until(lambda: select.select([process.stderr], [], [], 0)[0], "a message")
         if process.poll() is None:  # it may go on with the file it has
             process.terminate()
         _, err = process.communicate(timeout=20)
@@ -222,12 +237,14 @@ class Log(LogCase):
         self.assertLess(max(values), 5000, "a whole counter was taken for a delta")
 
     def test_skip_zero_records(self):
-        process = self.start("-l", "-z", "-s", "0.2", "-f", FIELDS)
-        time.sleep(0.7)
-        mkfixture.advance(self.root)
-        time.sleep(0.7)
-        process.terminate()
-        self.assertEqual(2, len(process.communicate(timeout=20)[0].splitlines()))
+        process = self.start("-L", self.file, "-z", "-s", "0.2", "-f", FIELDS)
+        time.sleep(0.7)  # three samples or so, which are skipped
+        with kvmtest.frozen(process):
+            mkfixture.advance(self.root)
+        self.until_lines(2)
+        time.sleep(0.5)
+        self.end(process)
+        self.assertEqual(2, len(self.lines()))
 
     def test_closed_pipe(self):
         process = self.start("-l", "-s", "0.1")
@@ -269,14 +286,15 @@ class LogWithoutGuests(LogCase):
         self.assertEqual([], [line for line in self.rotate("-c") if not line.endswith(",0")])
 
     def test_guest_that_comes_later(self):
-        process = self.start("-l", "-s", "0.3", "-f", FIELDS)
-        mkfixture.add_guest(self.root, 5000, "late", only=["exits", "io_exits", "pages_4k"])
-        mkfixture.update_sums(self.root)
-        time.sleep(0.5)
+        process = self.start("-L", self.file, "-s", "0.2", "-f", FIELDS)
+        with kvmtest.frozen(process):
+            mkfixture.add_guest(self.root, 5000, "late", only=["exits", "io_exits", "pages_4k"])
+            mkfixture.update_sums(self.root)
+        kvmtest.until_sampled(process, self.file)
         mkfixture.advance(self.root)
-        time.sleep(0.5)
-        process.terminate()
-        header, *records = process.communicate(timeout=20)[0].splitlines()
+        kvmtest.until_sampled(process, self.file)
+        self.end(process)
+        header, *records = self.lines()
         self.assertEqual("exits io_exits ", header)
         self.assertEqual(mkfixture.first_value("exits", 0) + mkfixture.increment("exits", 0),
                          sum(int(line.split()[2]) for line in records))

@@ -6,6 +6,7 @@ import fcntl
 import glob
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -109,13 +110,22 @@ def until(condition, what, seconds=20):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def state(pid):
+    """The letter for what a process does: S sleeps, T is stopped."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        return f.read().rpartition(")")[2].split()[0]
+
+
 def sleeps(pid):
+    """Whether it waits for its next sample, which it does while it is stopped, too."""
     try:
-        if os.uname().machine != "x86_64":
-            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-                return f.read().rpartition(")")[2].split()[0] == "S"
-        with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
-            return f.read().split()[0] in SLEEPS
+        if os.uname().machine == "x86_64":
+            try:
+                with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
+                    return f.read().split()[0] in SLEEPS
+            except (FileNotFoundError, PermissionError):
+                pass  # of another kernel, or of one that lets nobody look (Yama)
+        return state(pid) in "ST"
     except OSError:
         return False
 
@@ -127,7 +137,7 @@ def cpu_time(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def until_asleep(process):
+def until_asleep(process, seconds=20):
     """Waits until a program has taken its first sample and sleeps until the next one."""
     def asleep():
         if process.poll() is not None:
@@ -136,14 +146,63 @@ def until_asleep(process):
             return False
         time.sleep(0.02)
         return sleeps(process.pid)
-    until(asleep, f"{process.args} sleeps")
+    until(asleep, f"{process.args} sleeps", seconds)
+
+
+def stop(process):
+    """Stops a program while it waits for its next sample, if it does. Returns whether it did."""
+    def is_stopped():
+        return process.poll() is not None or state(process.pid) == "T"
+    process.send_signal(signal.SIGSTOP)
+    until(is_stopped, f"{process.args} is stopped")
+    return process.poll() is None and sleeps(process.pid)
+
+
+@contextlib.contextmanager
+def frozen(process):
+    """A program that takes many samples takes none meanwhile, and is not amid one."""
+    try:
+        until_asleep(process)
+        while not stop(process):
+            process.send_signal(signal.SIGCONT)
+            until_asleep(process)
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def until_sampled(process, path):
+    """Waits until it has written a sample to its file that was taken later than now: the next one
+    may have been taken before.
+    """
+    def lines():
+        with open(path, "rb") as f:
+            return f.read().count(b"\n")
+
+    def sampled():
+        assert process.poll() is None, f"{process.args} ended with {process.returncode}"
+        return lines() >= before + 2
+    before = lines()
+    until(sampled, f"{process.args} takes two samples")
+
+
+def read_line(process, seconds=60):
+    """The next line that a program says, which says one at a time."""
+    if not select.select([process.stdout], [], [], seconds)[0]:
+        raise AssertionError(f"{process.args} says nothing for {seconds} s")
+    return process.stdout.readline()
+
+
+def reset_signals():
+    """Those that end or stop a program do, whatever this test inherited (nohup, `&`)."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def start(*command, **options):
-    """A program with pipes; SIGINT has its default action whatever this test inherited."""
+    """A program with pipes."""
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
-    return subprocess.Popen(
-        command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
+    return subprocess.Popen(command, preexec_fn=reset_signals, **options)
 
 
 def kvm_stat(*args, timeout=30, **options):
@@ -171,8 +230,12 @@ class SampleGuest:
     def __init__(self, *args):
         self.process = start(SAMPLE_GUEST, "--wait", *args, stdin=subprocess.PIPE)
         self.pid = self.process.pid
-        line = self.process.stdout.readline()
-        assert line == "ready\n", line + self.process.stderr.read()
+        try:
+            line = read_line(self.process)
+            assert line == "ready\n", line + self.process.stderr.read()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self):
         return self
@@ -183,7 +246,7 @@ class SampleGuest:
 
     def result(self):
         """Waits until the work is done: the line that says what happened."""
-        return self.process.stdout.readline().strip()
+        return read_line(self.process).strip()
 
     def __exit__(self, *_):
         self.process.kill()
@@ -229,6 +292,23 @@ class TestCase(unittest.TestCase):
                     pipe.close()
         self.addCleanup(end)
         return process
+
+    def launch_frozen(self, *command, **options):
+        """As launch(), and the program is stopped after its first sample, until SIGCONT. One that
+        slept no more when it was stopped, as on a busy machine, is started anew.
+        """
+        for _ in range(6):
+            process = self.launch(*command, **options)
+            try:
+                until_asleep(process)
+            except AssertionError:
+                if process.returncode != 0:
+                    raise
+                continue
+            if stop(process):
+                return process
+            process.kill()
+        raise AssertionError(f"{command} was never stopped in time")
 
 
 def main():

@@ -15,7 +15,7 @@ from wcwidth import wcwidth
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from kvmtest import KVM_STAT  # noqa: E402  pylint: disable=wrong-import-position
+from kvmtest import KVM_STAT, reset_signals  # noqa: E402  pylint: disable=wrong-import-position
 import mkfixture  # noqa: E402  pylint: disable=wrong-import-position,unused-import
 
 SECONDS = 15
@@ -42,7 +42,7 @@ def modes_at_start():
 class Terminal:
     """One run of kvm_stat."""
 
-    def __init__(self, *args, size=(24, 80), env=None, command=None):
+    def __init__(self, *args, size=(24, 80), env=None, command=None, below=()):
         self.rows, self.columns = size
         self.screen = pyte.Screen(self.columns, self.rows)
         self.stream = pyte.ByteStream(self.screen)
@@ -51,9 +51,9 @@ class Terminal:
         environment = {**os.environ, "TERM": "xterm-256color", **(env or {})}
         for name in ("LINES", "COLUMNS") + (() if env and "NO_COLOR" in env else ("NO_COLOR",)):
             environment.pop(name, None)
-        argv = command or [KVM_STAT, *args]
+        argv = command or [*below, KVM_STAT, *args]
         self.child = pexpect.spawn(argv[0], argv[1:], dimensions=size, env=environment,
-                                   timeout=SECONDS)
+                                   timeout=SECONDS, preexec_fn=reset_signals)
         self.child.delaybeforesend = None
         self.modes = modes_at_start()
         self.modes_after = None

@@ -9,8 +9,8 @@ import subprocess
 import time
 import unittest
 
-from terminal import KVM_STAT, RMCUP, Terminal, TerminalTest, mkfixture
-from kvmtest import until
+from terminal import KVM_STAT, RMCUP, SMCUP, Terminal, TerminalTest, mkfixture
+from kvmtest import state, until
 
 PAGES = ("", "h", "f", "g", "s")
 COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3\d|4\d|9\d|10\d)(?:;\d+)*m")
@@ -151,11 +151,14 @@ class Ends(TerminalTest):
 
     def test_stop_and_continue(self):
         """Ctrl-Z leaves a terminal in order, and fg brings everything back."""
-        terminal = self.start_counting()
-        os.kill(terminal.child.pid, signal.SIGTSTP)
-        terminal.wait(lambda t: RMCUP in t.raw)
-        # The test's shell does not know of the job: nobody but init would stop it otherwise.
-        os.kill(terminal.child.pid, signal.SIGCONT)
+        # Below a shell that has job control: in a group without a parent outside nothing stops it.
+        terminal = self.start_counting(below=["bash", "-mc", '"$@"; read -r; fg', "bash"])
+        shell = terminal.child.pid
+        with open(f"/proc/{shell}/task/{shell}/children", encoding="ascii") as f:
+            program = int(f.read())
+        terminal.send("\x1a").wait(lambda t: RMCUP in t.raw and state(program) == "T")
+        self.assertEqual(terminal.flags(), terminal.modes)
+        terminal.send("\r").wait(lambda t: t.raw.count(SMCUP) == 2).wait("kvm statistics")
         terminal.send("h").wait("refresh at once")
         terminal.send("h").wait("kvm statistics")
         self.quit(terminal)

@@ -93,10 +93,8 @@ class Perf:
         self.test = test
         self.path = path
         self.process = test.launch("perf", "kvm", "stat", "record", "-a", "-o", path)
-        # It does when all events are on.
-        kvmtest.until(lambda: kvmtest.sleeps(self.process.pid) or self.process.poll() is not None,
-                      "perf records", 60)
-        test.assertIsNone(self.process.poll())
+        # All events are on when it sleeps for good.
+        kvmtest.until_asleep(self.process, 60)
 
     def end(self):
         self.process.send_signal(signal.SIGINT)
