@@ -37,6 +37,8 @@ EXPLAINED = [
     ("*d.service", "-", "Install", "Also", "virtlockd.socket"),
     # A conflict without order.
     ("*d.service", "+", "Unit", "After", "xendomains.service"),
+    # Sockets start nothing while the host goes down.
+    ("libvirt-guests.service", "+", "Unit", "After", "*d.service"),
     # There are more daemons than are made here.
     ("libvirt-guests.service", "-", "Unit", "After", "virt[vb]*d.socket"),
     # A matter of what virtlogd does, and not of how daemons stand to each other.
