@@ -50,8 +50,8 @@ class Keys(TerminalTest):
 
     def test_first_messages(self):
         terminal = self.start()
-        terminal.wait(lambda t: t.lines()[4] == " Collecting data...")
         terminal.wait(lambda t: t.lines()[4] == " No matching events reported yet")
+        self.assertIn(b"Collecting data...", terminal.raw)
         self.quit(terminal)
 
     def test_refreshes_by_itself(self):
@@ -169,8 +169,8 @@ class Keys(TerminalTest):
         terminal = self.start_counting()
         begin = time.monotonic()
         self.quit(terminal)
-        # Generous: sanitizers look for leaks meanwhile.
-        self.assertLess(time.monotonic() - begin, 2)
+        # Generous: sanitizers look for leaks meanwhile. The next sample is 25 s away.
+        self.assertLess(time.monotonic() - begin, 10)
 
 
 if __name__ == "__main__":
