@@ -43,6 +43,9 @@ int running_vms_update(struct running_vms *vms, bool all)
 	struct vm_list now = {0};
 	int r;
 
+	/* Counting may begin before the module is loaded. */
+	if (vms->kvm_fd < 0)
+		vms->kvm_fd = mounts_open_debugfs(vms->root, "kvm", NULL);
 	if (vms->kvm_fd >= 0) {
 		r = vm_list_read_debugfs(vms->root, vms->kvm_fd, &vms->list, &now);
 	} else {
