@@ -9,7 +9,7 @@ struct kvm_uevent_monitor;
 struct running_vms {
 	const struct host_root *root;
 	struct vm_list list;
-	int kvm_fd; /* KVM's directory in debugfs; -1: looks through /proc */
+	int kvm_fd; /* KVM's directory in debugfs; -1: none yet, looks through /proc */
 	struct kvm_uevent_monitor *monitor; /* NULL when there is debugfs, or it cannot be had */
 	uint64_t read_ns;                   /* when /proc was looked through; 0: never */
 };
