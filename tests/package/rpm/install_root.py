@@ -11,6 +11,9 @@ OURS = ("kvm_stat", "qemu-kvm", "qemu-kvm-rpm-macros", "qemu-kvm-udev")
 # Of dnf, zypper, rpm, and of systemd-sysusers beside /etc/group; no package has them.
 TOOLS_OWN = re.compile(r"/(etc/(dnf|\.pwd\.lock|group-|gshadow-?)|run/zypp\.pid|"
                        r"var/(adm|cache|lib/(dnf|rpm|zypp)|log/(YaST2|dnf|hawkey|zypp)[^/]*))(/|$)")
+# Of two packages from one build whose build IDs begin alike, rpmbuild (4.18) gives the directory to
+# the first alone.
+BUILD_ID_DIRECTORY = re.compile(r"/usr/lib/\.build-id/[0-9a-f]{2}$")
 # Where Debian's rpm has none, and where it looks at the home directory.
 RPM_MACROS = "%_dbpath /var/lib/rpm\n%_buildhost localhost\n"
 
@@ -117,7 +120,7 @@ class InstallRoot:
             for name in subdirectories + names:
                 file = os.path.join(directory, name)
                 path = file[len(self.path):]
-                if not TOOLS_OWN.match(path):
+                if not TOOLS_OWN.match(path) and not BUILD_ID_DIRECTORY.match(path):
                     found[path] = self.state(file)
         return found
 
