@@ -2,6 +2,7 @@
 #include "kvm_stat/running_vms.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "host/kvm_uevent.h"
 #include "host/mounts.h"
@@ -26,6 +27,39 @@ void running_vms_done(struct running_vms *vms)
 	*vms = (struct running_vms){.kvm_fd = -1};
 }
 
+/* A directory that was removed looks empty: glibc takes the error for its end. */
+static bool is_removed(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+/*
+ * Reads KVM's directory, which may come later than counting begins, and is another one after the
+ * module for this CPU was unloaded and loaded again. Returns 0, -ENOENT without one, or -errno.
+ */
+static int read_debugfs(struct running_vms *vms, struct vm_list *ret_list)
+{
+	int tries, r = -ENOENT;
+
+	for (tries = 0; tries < 2; tries++) {
+		if (vms->kvm_fd < 0)
+			vms->kvm_fd = mounts_open_debugfs(vms->root, "kvm", NULL);
+		if (vms->kvm_fd < 0)
+			return -ENOENT;
+		r = vm_list_read_debugfs(vms->root, vms->kvm_fd, &vms->list, ret_list);
+		if (!is_removed(vms->kvm_fd))
+			return r;
+		if (r == 0)
+			vm_list_done(ret_list);
+		close(vms->kvm_fd);
+		vms->kvm_fd = -1;
+		r = -ENOENT;
+	}
+	return r;
+}
+
 /* Whether somebody told of a VM that came, or there may be one that nobody told of. */
 static bool is_due(const struct running_vms *vms)
 {
@@ -41,14 +75,9 @@ static bool is_due(const struct running_vms *vms)
 int running_vms_update(struct running_vms *vms, bool all)
 {
 	struct vm_list now = {0};
-	int r;
+	int r = read_debugfs(vms, &now);
 
-	/* Counting may begin before the module is loaded. */
-	if (vms->kvm_fd < 0)
-		vms->kvm_fd = mounts_open_debugfs(vms->root, "kvm", NULL);
-	if (vms->kvm_fd >= 0) {
-		r = vm_list_read_debugfs(vms->root, vms->kvm_fd, &vms->list, &now);
-	} else {
+	if (r == -ENOENT) {
 		/* In this order: an event that comes meanwhile must not be lost. */
 		if (!is_due(vms) && !all)
 			return 0;

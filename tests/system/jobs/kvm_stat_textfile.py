@@ -109,6 +109,21 @@ class Textfile(kvmtest.TestCase):
         self.stop()
         self.assertEqual([], os.listdir(DIRECTORY))
 
+    def test_module_loaded_again(self):
+        """As to change a parameter of it: KVM's directory in debugfs is another one after that."""
+        pid = self.start()
+        job.do("rmmod", "kvm_amd")
+        self.assertFalse(os.path.exists("/sys/kernel/debug/kvm"))
+        job.load_kvm()
+        guest = self.guest("web")
+        label = f'guest="web",pid="{guest.pid}"'
+        self.until_value(f"kvm_pio_total{{{label}}}", 0)
+        guest.go()
+        self.assertEqual("io=700 cpuid=60 halts=5", guest.result())
+        self.until_value(f"kvm_pio_total{{{label}}}", 700)
+        self.assertEqual(str(pid), unit("MainPID"))
+        self.stop()
+
     def test_killed(self):
         """What it wrote holds no more, and it begins anew."""
         job.do("systemctl", "stop", UNIT)
