@@ -517,8 +517,7 @@ static void write_own(const struct metrics *metrics)
 		     "How often metrics could not be written");
 	fprintf(stream, "kvm_stat_write_errors_total %" PRIu64 "\n",
 		metrics->options->write_errors);
-	write_gauge(metrics, "kvm_stat_partial",
-		    "Whether numbers of the last interval are missing, as a guest has ended",
+	write_gauge(metrics, "kvm_stat_partial", "Whether numbers of the last interval are missing",
 		    report->rates->partial);
 	write_gauge(metrics, "kvm_stat_guests", "Guests that run now", report->guests->count);
 	write_gauge(metrics, "kvm_stat_dropped_guests",

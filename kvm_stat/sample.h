@@ -55,7 +55,7 @@ struct sample_row {
 
 struct sample {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
-	bool partial;     /* a guest ended: what it did last could not be read */
+	bool partial;     /* some rows miss a part: a guest's last numbers, events without room */
 	struct sample_row *rows;
 	size_t count, room;
 	struct distribution *distributions; /* of the rows that have one */

@@ -93,6 +93,7 @@ static int bpf_select(struct source *source, const struct selection *selection,
 
 	deselect(bpf);
 	bpf->selection = *selection;
+	bpf->lost = 0;
 	if (selection->only && !(bpf->only = strdup(selection->only)))
 		r = -ENOMEM;
 	bpf->selection.only = bpf->only;
@@ -432,6 +433,7 @@ static int bpf_read(struct source *source, struct sample *sample)
 	struct bpf_source *bpf = self(source);
 	struct taking taking = {.bpf = bpf, .sample = sample};
 	struct bpf_counter_loss loss;
+	uint64_t lost;
 	int r;
 
 	if (!bpf->counter)
@@ -445,7 +447,9 @@ static int bpf_read(struct source *source, struct sample *sample)
 	if (r < 0)
 		return r;
 	loss = bpf_counter_loss(bpf->counter);
-	bpf->lost = loss.dropped + loss.untimed + loss.missed;
+	lost = loss.dropped + loss.untimed + loss.missed;
+	sample->partial |= lost > bpf->lost;
+	bpf->lost = lost;
 	if (!bpf->selection.last_words)
 		bury_dead(bpf);
 	if (bpf->selection.by == BY_FIELD)

@@ -161,7 +161,9 @@ static void test_no_room(void **state)
 	for (; id < 6; id++)
 		bpf_guest_interrupt();
 	assert_int_equal(session_sample(&session), 0);
+	assert_true(session.rates.partial);
 	assert_int_equal(session_sample(&session), 0);
+	assert_false(session.rates.partial);
 	said = capture_end(&capture);
 	read_sample(&counting);
 	health = source_health(counting.source);
