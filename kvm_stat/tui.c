@@ -101,8 +101,7 @@ static const char *notice(struct loop *loop)
 	if (message && clock_now_ns() < loop->notice_until)
 		return message;
 	if (loop->tui.session->rates.partial)
-		return "a guest ended, counters were cleared, or events were lost: these numbers "
-		       "are too low";
+		return "a guest ended, counters were cleared or events lost: numbers are too low";
 	return NULL;
 }
 

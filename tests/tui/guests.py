@@ -103,7 +103,7 @@ class Guests(TerminalTest):
         """What it did last is missing in the sums, which one refresh says."""
         terminal = self.start_counting()
         self.kill(1000)
-        terminal.send(" ").wait(lambda t: t.lines()[1].startswith(" a guest ended or "))
+        terminal.send(" ").wait(lambda t: t.lines()[1].rstrip().endswith(" are too low"))
         terminal.send(" ").wait_gone("a guest ended")
         self.quit(terminal)
 
