@@ -10,30 +10,16 @@
 
 #include "kvm_stat/recording_reader.h"
 #include "kvm_stat/replay.h"
-
-struct segment {
-	uint64_t sample;
-	off_t offset;
-};
+#include "kvm_stat/replay_names.h"
+#include "kvm_stat/replay_survey.h"
 
 struct replay_source {
 	struct source source;
 	struct recording_reader *reader;
-	char *damage;
-	uint64_t count, next;
-	struct segment *segments;
-	size_t segment_count;
-	struct guests guests; /* all that ever were there */
-	uint64_t *ends;       /* of each: the sample after the last one with rows of it, or 0 */
-	pid_t end_pid;        /* whose end was set last */
-	size_t most_guests;   /* at the same time */
-	bool any_partial;     /* an interval of it */
-	/* All names of the recording, by index; should the file change, the reader may have more. */
-	const struct recorded_name **names;
-	size_t name_count;
-	const struct recorded_name **sorted; /* by name */
-	bool *timed;                         /* by index: an exit whose time is known, or a part */
-	bool *selected;                      /* by index */
+	struct replay_survey survey;
+	struct replay_names names;
+	uint64_t next;  /* the sample that is read next */
+	bool *selected; /* by index of the name */
 	struct selection selection;
 	char *only;
 	bool leaps, leapt; /* the next sample ends an interval that is all; so did the one before */
@@ -56,200 +42,12 @@ static const struct replay_source *self_const(const struct source *source)
 	return (const struct replay_source *)source;
 }
 
-/* Opening */
-
-static int add_segment(struct replay_source *replay, uint64_t sample, off_t offset)
-{
-	size_t count = replay->segment_count;
-	struct segment *grown;
-
-	/* Nobody needs them closer, least of all a file that was made to have many. */
-	if (count && sample - replay->segments[count - 1].sample < RECORDING_SEGMENT / 2)
-		return 0;
-	if (count % 256 == 0) {
-		grown = reallocarray(replay->segments, count + 256, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		replay->segments = grown;
-	}
-	replay->segments[replay->segment_count++] = (struct segment){.sample = sample,
-								     .offset = offset};
-	return 0;
-}
-
-/* Adds a guest to those at `at`, which is where it belongs. Returns 0 or -ENOMEM. */
-static int add_guest(struct replay_source *replay, const struct guest *guest, size_t at)
-{
-	struct guests *guests = &replay->guests;
-	struct guest copy = {.pid = guest->pid}, *grown;
-	uint64_t *ends;
-
-	grown = reallocarray(guests->list, guests->count + 1, sizeof(*grown));
-	if (grown)
-		guests->list = grown;
-	ends = reallocarray(replay->ends, guests->count + 1, sizeof(*ends));
-	if (ends)
-		replay->ends = ends;
-	copy.name = strdup(guest->name);
-	copy.raw_name = strdup(guest->raw_name);
-	if (!grown || !ends || !copy.name || !copy.raw_name) {
-		free(copy.name);
-		free(copy.raw_name);
-		return -ENOMEM;
-	}
-	memmove(&grown[at + 1], &grown[at], (guests->count - at) * sizeof(*grown));
-	memmove(&ends[at + 1], &ends[at], (guests->count - at) * sizeof(*ends));
-	grown[at] = copy;
-	ends[at] = 0;
-	guests->count++;
-	return 0;
-}
-
-/* Takes the guests of the sample read last. Both lists are in the order of the processes. */
-static int take_guests(struct replay_source *replay)
-{
-	const struct guests *now = recording_reader_guests(replay->reader);
-	struct guests *all = &replay->guests;
-	size_t i, at = 0;
-	int r = 0;
-
-	if (replay->most_guests < now->count)
-		replay->most_guests = now->count;
-	for (i = 0; i < now->count && r == 0; i++) {
-		while (at < all->count && all->list[at].pid < now->list[i].pid)
-			at++;
-		if ((at == all->count || all->list[at].pid != now->list[i].pid) &&
-		    all->count < RECORDING_GUESTS_MAX)
-			r = add_guest(replay, &now->list[i], at);
-	}
-	return r;
-}
-
-/* Where the rows of a guest end: the number of the sample after the last one that has some. */
-static uint64_t *find_end(const struct replay_source *replay, pid_t pid)
-{
-	const struct guest *found = guests_find_pid(&replay->guests, pid);
-
-	return found ? &replay->ends[found - replay->guests.list] : NULL;
-}
-
-/* Takes from a row of the sample read last that its guest has some there. */
-static int take_end(const struct recorded_name *name, const struct sample_row *row,
-		    const struct distribution *distribution, void *data)
-{
-	struct replay_source *replay = data;
-	uint64_t *end;
-
-	(void)name;
-	(void)distribution;
-	/* Most rows are of the same guest as the one before. */
-	if (row->guest == replay->end_pid)
-		return 0;
-	replay->end_pid = row->guest;
-	end = find_end(replay, row->guest);
-	if (end)
-		*end = replay->count;
-	return 0;
-}
-
-/* Reads the recording once. Returns 0 or -errno. */
-static int survey(struct replay_source *replay)
-{
-	struct recording_reader *reader = replay->reader;
-	int r;
-
-	while ((r = recording_reader_next(reader)) > 0) {
-		off_t offset;
-
-		if (recording_reader_segment(reader, &offset))
-			r = add_segment(replay, replay->count, offset);
-		else
-			r = 0;
-		replay->count++;
-		if (r == 0)
-			r = take_guests(replay);
-		replay->end_pid = 0;
-		if (r == 0)
-			r = recording_reader_rows(reader, take_end, replay);
-		replay->any_partial |= replay->count > 1 &&
-				       recording_reader_moment(reader)->partial;
-		if (r < 0)
-			return r;
-	}
-	if (r == 0 || r == -ENOMEM || r == -EINTR)
-		return r;
-	replay->damage = strdup(r == -EBADMSG && recording_reader_damage(reader)
-					? recording_reader_damage(reader)
-					: strerror(-r));
-	return replay->damage ? 0 : -ENOMEM;
-}
-
-static int compare_sorted(const void *a, const void *b)
-{
-	const struct recorded_name *const *left = a, *const *right = b;
-
-	return strcmp((*left)->name, (*right)->name);
-}
-
-/* A name without a parent, or NULL. */
-static const struct recorded_name *find_event(const struct replay_source *replay, const char *name)
-{
-	struct recorded_name key = {.name = (char *)name};
-	const struct recorded_name *wanted = &key, **found;
-
-	if (!replay->name_count)
-		return NULL;
-	found = bsearch(&wanted, replay->sorted, replay->name_count, sizeof(wanted),
-			compare_sorted);
-	return found ? *found : NULL;
-}
-
-/* Finds the exits whose time is known, with all of their reasons. */
-static void find_timed(struct replay_source *replay)
-{
-	const struct recorded_name *parent;
-	size_t i;
-
-	for (i = 0; i < replay->name_count; i++) {
-		replay->timed[i] |= replay->names[i]->timed;
-		parent = replay->names[i]->parent ? find_event(replay, replay->names[i]->parent)
-						  : NULL;
-		if (parent && replay->names[i]->timed)
-			replay->timed[parent->index] = true;
-	}
-	for (i = 0; i < replay->name_count; i++) {
-		parent = replay->names[i]->parent ? find_event(replay, replay->names[i]->parent)
-						  : NULL;
-		if (parent && replay->timed[parent->index])
-			replay->timed[i] = true;
-	}
-}
-
-static int take_names(struct replay_source *replay)
-{
-	const struct recorded_name *const *names = recording_reader_names(replay->reader,
-									  &replay->name_count);
-	size_t i;
-
-	replay->names = calloc(replay->name_count + 1, sizeof(*replay->names));
-	replay->sorted = calloc(replay->name_count + 1, sizeof(*replay->sorted));
-	replay->timed = calloc(replay->name_count + 1, sizeof(*replay->timed));
-	replay->selected = calloc(replay->name_count + 1, sizeof(*replay->selected));
-	if (!replay->names || !replay->sorted || !replay->timed || !replay->selected)
-		return -ENOMEM;
-	for (i = 0; i < replay->name_count; i++)
-		replay->names[i] = replay->sorted[i] = names[i];
-	qsort(replay->sorted, replay->name_count, sizeof(*replay->sorted), compare_sorted);
-	find_timed(replay);
-	return 0;
-}
-
 /* Selecting */
 
 /* Whether guests have a row of this field also while nothing is counted. */
 static bool is_of_each_guest(const struct replay_source *replay, size_t index)
 {
-	const struct recorded_name *name = replay->names[index];
+	const struct recorded_name *name = replay->names.list[index];
 	const struct selection *selection = &replay->selection;
 
 	return replay->selected[index] && name->kind == FIELD_EVENTS && selection->by == BY_GUEST &&
@@ -264,9 +62,9 @@ static bool has_too_many_rows(const struct replay_source *replay)
 {
 	size_t i, fields = 0;
 
-	for (i = 0; i < replay->name_count; i++)
+	for (i = 0; i < replay->names.count; i++)
 		fields += is_of_each_guest(replay, i);
-	return !replay->selection.pid && fields * replay->most_guests > RECORDING_ROWS_MAX;
+	return !replay->selection.pid && fields * replay->survey.most_guests > RECORDING_ROWS_MAX;
 }
 
 static int replay_select(struct source *source, const struct selection *selection,
@@ -291,15 +89,15 @@ static int replay_select(struct source *source, const struct selection *selectio
 	replay->selection = *selection;
 	replay->selection.only = only;
 	replay->holds = false;
-	memset(replay->selected, 0, replay->name_count * sizeof(*replay->selected));
-	for (i = 0; i < replay->name_count; i++) {
-		const struct recorded_name *name = replay->names[i], *parent;
+	memset(replay->selected, 0, replay->names.count * sizeof(*replay->selected));
+	for (i = 0; i < replay->names.count; i++) {
+		const struct recorded_name *name = replay->names.list[i], *parent;
 		unsigned int parts = selection_parts(selection, name->name, name->parent);
 
-		if (selection->exits_only && !replay->timed[i])
+		if (selection->exits_only && !replay->names.timed[i])
 			continue;
 		replay->selected[i] |= (parts & SELECTED_ROW) != 0;
-		parent = parts & SELECTED_PARENT ? find_event(replay, name->parent) : NULL;
+		parent = parts & SELECTED_PARENT ? replay_names_parent(&replay->names, name) : NULL;
 		if (parent)
 			replay->selected[parent->index] = true;
 	}
@@ -365,8 +163,8 @@ static int add_empty_rows(struct replay_source *replay, struct sample *sample)
 	size_t i, j;
 	int r = 0;
 
-	for (i = 0; i < replay->name_count && r == 0; i++) {
-		const struct recorded_name *name = replay->names[i];
+	for (i = 0; i < replay->names.count && r == 0; i++) {
+		const struct recorded_name *name = replay->names.list[i];
 
 		if (!replay->selected[i] || name->kind != FIELD_EVENTS)
 			continue;
@@ -431,27 +229,18 @@ static bool has_new_names(const struct replay_source *replay)
 	size_t count;
 
 	recording_reader_names(replay->reader, &count);
-	return count != replay->name_count;
+	return count != replay->names.count;
 }
 
 /* Reads on, or back and on, until this sample is the one read last. */
 static int read_sample(struct replay_source *replay, uint64_t number)
 {
-	size_t low = 0, high = replay->segment_count;
+	const struct replay_segment *segment = replay_survey_segment(&replay->survey, number);
 	uint64_t position = recording_reader_position(replay->reader);
 	int r = 0;
 
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (replay->segments[middle].sample <= number)
-			low = middle;
-		else
-			high = middle;
-	}
-	if (position > number || position < replay->segments[low].sample)
-		r = recording_reader_seek(replay->reader, replay->segments[low].sample,
-					  replay->segments[low].offset);
+	if (position > number || position < segment->sample)
+		r = recording_reader_seek(replay->reader, segment->sample, segment->offset);
 	while (r >= 0 && recording_reader_position(replay->reader) <= number) {
 		r = recording_reader_next(replay->reader);
 		if (r == 0)
@@ -464,11 +253,10 @@ static int read_sample(struct replay_source *replay, uint64_t number)
 }
 
 /* Adds what a guest that has ended since had counted. */
-static int add_ended(struct replay_source *replay, size_t index, struct sample *sample)
+static int add_ended(struct replay_source *replay, pid_t pid, struct sample *sample)
 {
-	struct projection projection = {
-		.replay = replay, .sample = sample, .ended = replay->guests.list[index].pid};
-	int r = read_sample(replay, replay->ends[index] - 1);
+	struct projection projection = {.replay = replay, .sample = sample, .ended = pid};
+	int r = read_sample(replay, replay_survey_end(&replay->survey, pid) - 1);
 
 	if (r == 0)
 		r = recording_reader_rows(replay->reader, project, &projection);
@@ -493,15 +281,16 @@ static int copy_rows(struct sample *to, const struct sample *from)
 /* Once the guest that is selected has ended, its totals stay what they were. */
 static int add_held(struct replay_source *replay, struct sample *sample)
 {
-	uint64_t *end = find_end(replay, replay->selection.pid);
+	pid_t pid = replay->selection.pid;
+	uint64_t end = replay_survey_end(&replay->survey, pid);
 	int r = 0;
 
 	/* Those from before a reset are not in its totals. */
-	if (!end || !*end || replay->next < *end || replay->base_sample >= *end)
+	if (!end || replay->next < end || replay->base_sample >= end)
 		return 0;
 	if (!replay->holds) {
 		sample_clear(&replay->held);
-		r = add_ended(replay, (size_t)(end - replay->ends), &replay->held);
+		r = add_ended(replay, pid, &replay->held);
 		replay->holds = r == 0;
 	}
 	return r < 0 ? r : copy_rows(sample, &replay->held);
@@ -509,7 +298,7 @@ static int add_held(struct replay_source *replay, struct sample *sample)
 
 struct ended {
 	uint64_t end;
-	size_t index;
+	pid_t pid;
 };
 
 static int compare_ends(const void *a, const void *b)
@@ -522,22 +311,23 @@ static int compare_ends(const void *a, const void *b)
 /* In an interval that is all of the recording everybody has a part who has ended in it. */
 static int add_all_ended(struct replay_source *replay, struct sample *sample)
 {
-	cleanup_free struct ended *list = calloc(replay->guests.count + 1, sizeof(*list));
+	const struct replay_survey *survey = &replay->survey;
+	cleanup_free struct ended *list = calloc(survey->guests.count + 1, sizeof(*list));
 	size_t i, count = 0;
 	int r = 0;
 
 	if (!list)
 		return -ENOMEM;
-	for (i = 0; i < replay->guests.count; i++) {
-		pid_t pid = replay->guests.list[i].pid;
+	for (i = 0; i < survey->guests.count; i++) {
+		pid_t pid = survey->guests.list[i].pid;
 
-		if (replay->ends[i] && replay->ends[i] < replay->count &&
+		if (survey->ends[i] && survey->ends[i] < survey->count &&
 		    (!replay->selection.pid || replay->selection.pid == pid))
-			list[count++] = (struct ended){.end = replay->ends[i], .index = i};
+			list[count++] = (struct ended){.end = survey->ends[i], .pid = pid};
 	}
 	qsort(list, count, sizeof(*list), compare_ends); /* so that it is read once at most */
 	for (i = 0; i < count && r == 0; i++)
-		r = add_ended(replay, list[i].index, sample);
+		r = add_ended(replay, list[i].pid, sample);
 	return r;
 }
 
@@ -548,7 +338,7 @@ static int replay_read(struct source *source, struct sample *sample)
 	const struct recording_moment *moment;
 	int r;
 
-	if (replay->next >= replay->count || !replay->segment_count)
+	if (replay->next >= replay->survey.count || !replay->survey.segment_count)
 		return -ENODATA;
 	replay->leapt = replay->leaps;
 	replay->leaps = false;
@@ -567,7 +357,7 @@ static int replay_read(struct source *source, struct sample *sample)
 	/* The one just before is only looked at for the rates of the one after it. */
 	if (replay->next < replay->base_sample)
 		drop_base(replay);
-	sample->partial |= moment->partial || (replay->leapt && replay->any_partial);
+	sample->partial |= moment->partial || (replay->leapt && replay->survey.any_partial);
 	r = add_empty_rows(replay, sample);
 	if (r == 0)
 		r = recording_reader_rows(replay->reader, project, &projection);
@@ -616,9 +406,9 @@ static int replay_list(struct source *source, void (*take)(const char *name, voi
 	const struct replay_source *replay = self(source);
 	size_t i;
 
-	for (i = 0; i < replay->name_count; i++) {
-		if (!replay->names[i]->parent)
-			take(replay->names[i]->name, data);
+	for (i = 0; i < replay->names.count; i++) {
+		if (!replay->names.list[i]->parent)
+			take(replay->names.list[i]->name, data);
 	}
 	return 0;
 }
@@ -629,7 +419,7 @@ static struct source_health replay_health(const struct source *source)
 	struct source_health health = {0};
 	size_t i;
 
-	for (i = 0; i < replay->name_count; i++)
+	for (i = 0; i < replay->names.count; i++)
 		health.fields += replay->selected[i];
 	return health;
 }
@@ -640,14 +430,9 @@ static void replay_close(struct source *source)
 
 	drop_base(replay);
 	recording_reader_close(replay->reader);
-	guests_done(&replay->guests);
-	free(replay->damage);
-	free(replay->segments);
-	free(replay->ends);
+	replay_survey_done(&replay->survey);
+	replay_names_done(&replay->names);
 	sample_done(&replay->held);
-	free(replay->names);
-	free(replay->sorted);
-	free(replay->timed);
 	free(replay->selected);
 	free(replay->only);
 	free(replay);
@@ -675,9 +460,13 @@ int replay_open(const char *path, const sigset_t *ending, struct source **ret_so
 	replay->source.ops = &replay_ops;
 	r = recording_reader_open(path, ending, &replay->reader, ret_why);
 	if (r == 0)
-		r = survey(replay);
+		r = replay_survey_read(&replay->survey, replay->reader);
 	if (r == 0)
-		r = take_names(replay);
+		r = replay_names_take(&replay->names, replay->reader);
+	if (r == 0) {
+		replay->selected = calloc(replay->names.count + 1, sizeof(*replay->selected));
+		r = replay->selected ? 0 : -ENOMEM;
+	}
 	if (r < 0) {
 		replay_close(&replay->source);
 		return r;
@@ -688,7 +477,7 @@ int replay_open(const char *path, const sigset_t *ending, struct source **ret_so
 
 const char *replay_damage(const struct source *source)
 {
-	return self_const(source)->damage;
+	return self_const(source)->survey.damage;
 }
 
 const struct recording_head *replay_head(const struct source *source)
@@ -698,7 +487,7 @@ const struct recording_head *replay_head(const struct source *source)
 
 uint64_t replay_count(const struct source *source)
 {
-	return self_const(source)->count;
+	return self_const(source)->survey.count;
 }
 
 uint64_t replay_next(const struct source *source)
@@ -715,9 +504,9 @@ void replay_leap(struct source *source)
 {
 	struct replay_source *replay = self(source);
 
-	replay->leaps = replay->count > 1;
+	replay->leaps = replay->survey.count > 1;
 	if (replay->leaps)
-		replay->next = replay->count - 1;
+		replay->next = replay->survey.count - 1;
 }
 
 const struct recording_moment *replay_moment(const struct source *source)
@@ -734,10 +523,10 @@ const struct guests *replay_shown_guests(const struct source *source)
 {
 	const struct replay_source *replay = self_const(source);
 
-	return replay->next && !replay->leapt ? replay_guests(source) : &replay->guests;
+	return replay->next && !replay->leapt ? replay_guests(source) : &replay->survey.guests;
 }
 
 const struct guests *replay_all_guests(const struct source *source)
 {
-	return &self_const(source)->guests;
+	return &self_const(source)->survey.guests;
 }
