@@ -376,6 +376,22 @@ class Plain(Scripts):
         self.assert_left()
 
     @in_each_shell
+    def test_kept_tap_without_bridge(self):
+        """Where it was before, its new guest does not belong."""
+        add_bridge("br1")
+        add_tap("tap0")
+        for names, why in ((["br7"], 'Device "br7" does not exist; create it or name another'),
+                           ([], "no default route leads through an interface; name a bridge in $0")):
+            self.up("tap0", "br1")
+            self.assert_on("br1")
+            self.up("tap0", *names, stderr=f"tap0 stays without network: {why}")
+            self.assert_left()
+        ip("link", "set", "dev", "tap0", "up")
+        self.up("tap0", "br7", stderr='tap0 stays without network: Device "br7" does not exist; '
+                "create it or name another")
+        self.assert_left()
+
+    @in_each_shell
     def test_names_that_shells_take_apart(self):
         os.chdir(self.directory)
         self.addCleanup(os.chdir, "/")
@@ -563,16 +579,17 @@ class Plain(Scripts):
             copies[name] = shutil.copy(os.path.join(SCRIPTS, name), self.directory)
         nobody = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
         add_bridge("br0")
-        add_tap("tap0", owner=65534)
+        for tap in ("tap0", "tap1"):
+            add_tap(tap, owner=65534)
         ip("link", "set", "dev", "tap0", "up")
         ip("link", "set", "dev", "tap0", "master", "br0")
-        for name, command in (("qemu-ifup", "script"), ("qemu-ifdown", "downscript")):
-            result = run(*self.shell, copies[name], "tap0", **nobody)
+        result = run(*self.shell, copies["qemu-ifup"], "tap1", **nobody)
+        self.assertEqual(0, result.returncode)  # there is no bridge to need rights for
+        self.assertIn("tap1 stays without network", result.stderr)
+        for name, command, arguments in (("qemu-ifup", "script", ["br0"]), ("qemu-ifup", "script", []),
+                                         ("qemu-ifdown", "downscript", [])):
+            result = run(*self.shell, copies[name], "tap0", *arguments, **nobody)
             said = f"{name}: cannot set tap0 down: Operation not permitted; {ROOT}{command}=no\n"
-            if name == "qemu-ifup":
-                self.assertEqual(0, result.returncode)  # there is no bridge to need rights for
-                self.assertIn("without network", result.stderr)
-                result = run(*self.shell, copies[name], "tap0", "br0", **nobody)
             self.assertEqual((1, "", said), (result.returncode, result.stdout, result.stderr))
         self.assert_on("br0")
 
