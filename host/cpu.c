@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Of Intel: locked, and VMX allowed outside of SMX. Of AMD: SVM disabled. */
@@ -19,6 +20,8 @@
 /* One record of /dev/kmsg is at most 8 KiB with what surrounds it (PRINTKRB_RECORD_MAX). */
 #define LOG_RECORD_SIZE 8192
 #define LOG_RECORDS_MAX 100000
+/* Above it is the facility, which is 0 for the kernel's own. */
+#define LOG_KERNEL_PRIORITY_MAX 7
 
 /* All of /proc/cpuinfo, to be freed, or NULL. What is beyond the limit is not looked at. */
 static char *read_cpuinfo(const struct host_root *root)
@@ -120,19 +123,32 @@ static bool read_msr(const struct host_root *root, off_t number, uint64_t *ret_v
 	return fd >= 0 && pread(fd, ret_value, sizeof(*ret_value), number) == sizeof(*ret_value);
 }
 
-/* Whether a record of the kernel's log says that the firmware has switched the feature off. */
+/*
+ * Whether a record of /dev/kmsg, "PRIORITY,NUMBER,TIME,FLAGS;TEXT", says that the firmware has switched
+ * the feature off. Others can have records with any words: whoever may write there, with a facility
+ * that is not the kernel's, and any user, in the name of a program that crashes. The kernel begins such a
+ * text with 15 bytes of that name at most, so the beginnings here have more.
+ */
 static bool record_tells_disabled(const char *record)
 {
-	static const char *const texts[] = {
-		"disabled by bios",                   /* kvm, before 5.19 */
-		"VMX not enabled (by BIOS)",          /* kvm_intel since 5.19 */
-		"VMX (outside TXT) disabled by BIOS", /* x86/cpu since 5.6, which hides the flag */
-		"SVM disabled (by BIOS)",             /* kvm_amd since 5.19 */
+	static const char *const beginnings[] = {
+		"kvm: disabled by bios",                         /* before 5.18 */
+		"kvm: support for 'kvm_intel' disabled by bios", /* 5.18 to 6.1 */
+		"kvm: support for 'kvm_amd' disabled by bios",
+		"kvm_intel: VMX not enabled (by BIOS)",        /* since 6.2 */
+		"kvm_amd: SVM disabled (by BIOS)",             /* since 6.2 */
+		"x86/cpu: VMX (outside TXT) disabled by BIOS", /* since 5.6, which hides the flag */
+		"SVM disabled (by BIOS) in MSR_VM_CR",         /* since 6.6, which hides the flag */
 	};
+	const char *text = strchr(record, ';');
+	char *end;
+	unsigned long priority = strtoul(record, &end, 10);
 	size_t i;
 
-	for (i = 0; i < array_size(texts); i++) {
-		if (strstr(record, texts[i]))
+	if (!text || end == record || *end != ',' || priority > LOG_KERNEL_PRIORITY_MAX)
+		return false;
+	for (i = 0; i < array_size(beginnings); i++) {
+		if (strncmp(text + 1, beginnings[i], strlen(beginnings[i])) == 0)
 			return true;
 	}
 	return false;

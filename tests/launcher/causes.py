@@ -33,6 +33,8 @@ BASE = {"proc/sys/kernel/osrelease": RELEASE + "\n", "proc/modules": "", "sys/cl
 
 # A record of /dev/kmsg.
 LOG = "6,1{},123456,-;{}\n"
+# What a file has is read as one record of the log, so long as it is not longer than that.
+FULL_RECORD = LOG.format(1, "usb 1-1: new device").ljust(8192, "\n")
 
 # name: files of the tree (None: a directory), modules of the kernel, the cause, words of the line
 HOSTS = {
@@ -61,8 +63,8 @@ HOSTS = {
                    "disabled-by-firmware", "SVM"),
     "amd-free": ({"proc/cpuinfo": SVM, "dev/cpu/0/msr": {0xc0010114: 0x8}}, ["kvm_amd"],
                  "module-not-loaded", "kvm_amd"),
-    "log-old-kvm": ({"proc/cpuinfo": VMX, "dev/kmsg": LOG.format(1, "usb 1-1: new device") +
-                     LOG.format(2, "kvm: disabled by bios")}, ["kvm_intel"],
+    "log-old-kvm": ({"proc/cpuinfo": VMX, "dev/kmsg": FULL_RECORD + LOG.format(
+        2, "kvm: disabled by bios")}, ["kvm_intel"],
                     "disabled-by-firmware", "firmware"),
     "log-hidden-vmx": ({"proc/cpuinfo": NO_VMX, "dev/kmsg": LOG.format(
         1, "x86/cpu: VMX (outside TXT) disabled by BIOS")}, ["kvm_intel"],
@@ -70,6 +72,18 @@ HOSTS = {
     "log-amd": ({"proc/cpuinfo": SVM, "dev/kmsg": LOG.format(
         1, "kvm_amd: SVM disabled (by BIOS) in MSR_VM_CR on CPU 0")}, ["kvm_amd"],
                 "disabled-by-firmware", "firmware"),
+    "log-5.18": ({"proc/cpuinfo": SVM, "dev/kmsg": LOG.format(
+        1, "kvm: support for 'kvm_amd' disabled by bios")}, ["kvm_amd"],
+                 "disabled-by-firmware", "firmware"),
+    "log-hidden-svm": ({"proc/cpuinfo": AMD.format("npt"), "dev/kmsg": LOG.format(
+        1, "SVM disabled (by BIOS) in MSR_VM_CR")}, ["kvm_amd"],
+                       "disabled-by-firmware", "firmware"),
+    # By any user: the name of a program, and what may be written to the log.
+    "log-of-a-crash": ({"proc/cpuinfo": SVM, "dev/kmsg": LOG.format(
+        1, "SVM disabled (b[26980]: segfault at 0 ip 0 sp 0 error 4 in SVM disabled (by BIOS) in "
+        "MSR_VM_CR[1000+1000]")}, ["kvm_amd"], "module-not-loaded", "kvm_amd"),
+    "log-of-a-program": ({"proc/cpuinfo": VMX, "dev/kmsg": "14" + LOG.format(
+        1, "kvm: disabled by bios")[1:]}, ["kvm_intel"], "module-not-loaded", "kvm_intel"),
     "log-of-something-else": ({"proc/cpuinfo": VMX, "dev/kmsg": LOG.format(
         1, "pci 0000:00:1f.0: disabled by BIOS")}, ["kvm_intel"], "module-not-loaded", "kvm_intel"),
     # The MSR knows better than the log of an earlier state.
