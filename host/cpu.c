@@ -216,13 +216,19 @@ static struct cpu_virtualisation x86(const struct host_root *root, const char *c
 	return cpu;
 }
 
-static struct cpu_virtualisation power(const char *platform)
+/*
+ * kvm_hv on the machine itself; in a partition too since POWER9, whose MMU is in radix mode then: there
+ * kvm_pr refuses to load.
+ */
+static struct cpu_virtualisation power(const char *cpuinfo, const char *platform)
 {
+	cleanup_free char *mmu = field_value(cpuinfo, "MMU");
+	bool is_hv = strcmp(platform, "PowerNV") == 0 || (mmu && strcmp(mmu, "Radix") == 0);
+
 	/* No sign: whether KVM can be had depends on the hypervisor below. */
 	return (struct cpu_virtualisation){.is_supported = true,
 					   .architecture = "ppc64",
-					   .module = strcmp(platform, "PowerNV") == 0 ? "kvm_hv"
-										      : "kvm_pr"};
+					   .module = is_hv ? "kvm_hv" : "kvm_pr"};
 }
 
 /* Architectures other than x86 have one module, and no sign of a firmware's lock. */
@@ -238,7 +244,7 @@ static struct cpu_virtualisation other(const char *cpuinfo, const char *vendor)
 		cpu.feature = "sie";
 		cpu.is_supported = has_flag(cpuinfo, "sie");
 	} else if (platform && *platform) {
-		cpu = power(platform);
+		cpu = power(cpuinfo, platform);
 	} else if (isa && *isa) {
 		cpu.architecture = "riscv64";
 		cpu.feature = "h";

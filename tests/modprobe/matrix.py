@@ -21,7 +21,8 @@ CPUS = {
     "hygon": (AMD.format("svm").replace("AuthenticAMD", "HygonGenuine"), "kvm_amd"),
     "s390x": (S390X.format("sie"), "kvm"),
     "powernv": (POWER.format("PowerNV"), "kvm_hv"),
-    "pseries": (POWER.format("pSeries"), "kvm_pr"),
+    "pseries": (POWER.format("pSeries") + "MMU\t\t: Hash\n", "kvm_pr"),
+    "pseries-radix": (POWER.format("pSeries") + "MMU\t\t: Radix\n", "kvm_hv"),
     "arm64": (ARM64, "kvm"),
     "riscv64": (RISCV.format("imafdch"), "kvm"),
 }
