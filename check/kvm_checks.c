@@ -142,7 +142,8 @@ int check_cpu(const struct subject *subject, struct result *result)
 
 int check_firmware(const struct subject *subject, struct result *result)
 {
-	struct kvm_verdict disabled = {.cause = KVM_CAUSE_DISABLED_BY_FIRMWARE};
+	struct kvm_verdict disabled = {.cause = KVM_CAUSE_DISABLED_BY_FIRMWARE,
+				       .is_guest = subject->cpu.is_guest};
 	int r;
 
 	if (!subject->knows_cpu)

@@ -140,6 +140,15 @@ static char *describe_no_node(const struct kvm_verdict *verdict)
 		"232\" and \"kvm-device apply\" as root");
 }
 
+static char *describe_firmware(const struct kvm_verdict *verdict)
+{
+	if (verdict->is_guest)
+		return strdup("this is a virtual machine whose firmware or host has disabled the "
+			      "CPU's virtualisation; enable nested virtualisation on its host");
+	return strdup("the firmware has disabled the CPU's virtualisation; enable VT-x, AMD-V or "
+		      "SVM in its setup and switch the machine off and on");
+}
+
 static char *describe(const struct kvm_verdict *verdict)
 {
 	switch (verdict->cause) {
@@ -148,8 +157,7 @@ static char *describe(const struct kvm_verdict *verdict)
 	case KVM_CAUSE_NO_CPU_SUPPORT:
 		return describe_no_cpu(verdict);
 	case KVM_CAUSE_DISABLED_BY_FIRMWARE:
-		return strdup("the firmware has disabled the CPU's virtualisation; enable VT-x, "
-			      "AMD-V or SVM in its setup and switch the machine off and on");
+		return describe_firmware(verdict);
 	case KVM_CAUSE_MODULE_MISSING:
 	case KVM_CAUSE_MODULE_BLACKLISTED:
 	case KVM_CAUSE_MODULE_NOT_LOADED:

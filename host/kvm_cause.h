@@ -32,9 +32,9 @@ struct kvm_verdict {
 	const char *module; /* the one this CPU needs, "kvm_intel"; NULL where that is no matter */
 	bool is_blind;      /* OTHER: /proc or /sys could not be read, so nothing is known */
 	bool is_x86;        /* NO_CPU_SUPPORT */
-	bool is_guest;      /* NO_CPU_SUPPORT: this host is itself a virtual machine */
-	bool is_container;  /* what is missing has to be given from outside */
-	bool is_monolithic; /* MODULE_MISSING: this kernel has no modules at all */
+	bool is_guest; /* NO_CPU_SUPPORT, DISABLED_BY_FIRMWARE: this host is itself a virtual machine */
+	bool is_container;    /* what is missing has to be given from outside */
+	bool is_monolithic;   /* MODULE_MISSING: this kernel has no modules at all */
 	bool modules_are_old; /* MODULE_MISSING: there are modules, of other kernels only */
 	bool is_mode_enough;  /* PERMISSION: owner and mode allow it, something else does not */
 	bool has_owner;       /* the three below are known: PERMISSION and GROUP_NOT_ACTIVE */

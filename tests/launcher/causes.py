@@ -78,6 +78,9 @@ HOSTS = {
     "log-hidden-svm": ({"proc/cpuinfo": AMD.format("npt"), "dev/kmsg": LOG.format(
         1, "SVM disabled (by BIOS) in MSR_VM_CR")}, ["kvm_amd"],
                        "disabled-by-firmware", "firmware"),
+    "guest-locked": ({"proc/cpuinfo": AMD.format("svm hypervisor"),
+                      "dev/cpu/0/msr": {0xc0010114: 0x18}}, ["kvm_amd"],
+                     "disabled-by-firmware", "enable nested virtualisation on its host"),
     # By any user: the name of a program, and what may be written to the log.
     "log-of-a-crash": ({"proc/cpuinfo": SVM, "dev/kmsg": LOG.format(
         1, "SVM disabled (b[26980]: segfault at 0 ip 0 sp 0 error 4 in SVM disabled (by BIOS) in "
