@@ -96,11 +96,11 @@ int guest_name(const struct host_root *root, pid_t pid, char **ret_name)
 	cleanup_close int proc = open_proc(root, pid);
 	cleanup_free char *cmdline = NULL;
 	char comm[64];
-	ssize_t length;
+	ssize_t length, arguments;
 
 	if (proc < 0)
 		return proc;
-	length = host_read_alloc(proc, "cmdline", CMDLINE_LIMIT, &cmdline);
+	length = arguments = host_read_alloc(proc, "cmdline", CMDLINE_LIMIT, &cmdline);
 	if (length > 0) {
 		char *name = guest_name_from_cmdline(cmdline, (size_t)length);
 
@@ -113,7 +113,7 @@ int guest_name(const struct host_root *root, pid_t pid, char **ret_name)
 	if (length < 0)
 		return (int)length;
 	comm[strcspn(comm, "\n")] = '\0';
-	return asprintf(ret_name, "%s-%d", comm, (int)pid) < 0 ? -ENOMEM : 0;
+	return asprintf(ret_name, "%s-%d", comm, (int)pid) < 0 ? -ENOMEM : arguments == 0;
 }
 
 pid_t guest_process_of_thread(const struct host_root *root, pid_t tid)

@@ -17,7 +17,8 @@ char *guest_name_from_cmdline(const char *cmdline, size_t length) must_check;
 /*
  * The name by which users know the guest of process `pid`: as guest_name_from_cmdline(), else
  * COMM-PID. The bytes are the user's own: clean them before they reach a terminal.
- * Returns 0 or -errno (-ENOENT: no such process); *ret_name is to be freed.
+ * Returns 0; 1 for a process without a command line, as of one that is about to end, whose memory goes
+ * before its VM; or -errno (-ENOENT: no such process). *ret_name is to be freed unless that is an error.
  */
 int guest_name(const struct host_root *root, pid_t pid, char **ret_name) must_check;
 

@@ -114,7 +114,7 @@ static char *name_guests(const struct host_root *root, const struct source_healt
 	for (i = 0; i < health->unreadable && i < array_size(health->guests); i++) {
 		cleanup_free char *raw_name = NULL, *name = NULL;
 
-		if (guest_name(root, health->guests[i], &raw_name) == 0)
+		if (guest_name(root, health->guests[i], &raw_name) >= 0)
 			name = text_clean(raw_name);
 		fprintf(list, "%s%s (pid %d)", i ? ", " : "", name ? name : "unknown",
 			(int)health->guests[i]);

@@ -41,25 +41,37 @@ static int compare_guests(const void *a, const void *b)
 	return (left->pid > right->pid) - (left->pid < right->pid);
 }
 
-static int add_guest_of_vm(const struct host_root *root, struct guests *guests, const struct vm *vm)
+/*
+ * The name of a VM's guest, to be freed, or NULL without memory. One that is ending keeps the name that
+ * it has in `known`.
+ */
+static char *name_of_vm(const struct host_root *root, const struct guests *known,
+			const struct vm *vm, pid_t pid)
+{
+	cleanup_free char *name = NULL;
+	int r = vm->pid > 0 ? guest_name(root, pid, &name) : -ESRCH;
+	const struct guest *same = r == 0 ? NULL : guests_find_pid(known, pid);
+
+	if (r == -ENOMEM)
+		return NULL;
+	if (same)
+		return strdup(same->raw_name);
+	/* A VM whose process cannot be found or looked into still is one. */
+	return r < 0 ? text_format("vm-%d-%d", (int)vm->tid, vm->fd) : take_ptr(name);
+}
+
+static int add_guest_of_vm(const struct host_root *root, const struct guests *known,
+			   struct guests *guests, const struct vm *vm)
 {
 	pid_t pid = vm->pid > 0 ? vm->pid : vm->tid;
-	char *raw_name;
 	size_t i;
-	int r;
 
 	/* VMs are in the order of their threads: those of one process mostly stand together. */
 	for (i = guests->count; i-- > 0;) {
 		if (guests->list[i].pid == pid)
 			return 0;
 	}
-	r = vm->pid > 0 ? guest_name(root, pid, &raw_name) : -ESRCH;
-	if (r == -ENOMEM)
-		return r;
-	/* A VM whose process cannot be found or looked into still is one. */
-	if (r < 0 && asprintf(&raw_name, "vm-%d-%d", (int)vm->tid, vm->fd) < 0)
-		return -ENOMEM;
-	return add_guest(guests, pid, raw_name);
+	return add_guest(guests, pid, name_of_vm(root, known, vm, pid));
 }
 
 int guests_update(const struct host_root *root, struct guests *guests)
@@ -75,7 +87,7 @@ int guests_update(const struct host_root *root, struct guests *guests)
 	if (!now.list)
 		return -ENOMEM;
 	for (i = 0; i < vms.count && r == 0; i++)
-		r = add_guest_of_vm(root, &now, &vms.vms[i]);
+		r = add_guest_of_vm(root, guests, &now, &vms.vms[i]);
 	if (r < 0)
 		return r;
 	if (now.count)

@@ -65,6 +65,31 @@ static void test_list(void **state)
 	guests_done(&guests);
 }
 
+/* A process that ends loses its command line first, and then its entry, before its VM is gone. */
+static void test_name_while_it_ends(void **state)
+{
+	struct guests guests = {0}, fresh = {0};
+
+	(void)state;
+	put_guest(20, "web");
+	assert_int_equal(guests_update(&tree.root, &guests), 0);
+	tree_put(&tree, "proc/20/cmdline", "");
+	assert_int_equal(guests_update(&tree.root, &guests), 0);
+	assert_string_equal(guests.list[0].name, "web");
+	assert_int_equal(guests_update(&tree.root, &fresh), 0);
+	assert_string_equal(fresh.list[0].name, "qemu-kvm-20");
+	tree_delete(&tree, "proc/20");
+	assert_int_equal(guests_update(&tree.root, &guests), 0);
+	assert_string_equal(guests.list[0].name, "web");
+	/* Another one of its number is another guest. */
+	put_guest(20, "db");
+	assert_int_equal(guests_update(&tree.root, &guests), 0);
+	assert_int_equal(guests.count, 1);
+	assert_string_equal(guests.list[0].name, "db");
+	guests_done(&guests);
+	guests_done(&fresh);
+}
+
 static void test_find(void **state)
 {
 	struct guests guests = {0};
@@ -112,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_name_while_it_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_find, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_check_pid, setup, teardown),
 	};
