@@ -12,6 +12,8 @@
 #include "kvm_stat/search_tree.h"
 #include "kvm_stat/vcpus.h"
 
+#define LOOK_EVERY 8 /* reads of the counters */
+
 static int compare_owners(const void *a, const void *b)
 {
 	const struct bpf_owner *left = a, *right = b;
@@ -49,17 +51,21 @@ static void check_process(const struct bpf_owners *owners, struct bpf_owner *own
 }
 
 /*
- * A thread may make events before it runs a virtual CPU: it is looked at again, but ever more
- * seldom, as those for input and output never will.
+ * Whether it is time to look if a thread runs a virtual CPU: it may make events before it does, for long
+ * where it waits for a migration. Those for input and output never will, so more seldom after a while.
  */
+static bool is_time_to_look(unsigned int age)
+{
+	return age < LOOK_EVERY ? (age & (age - 1)) == 0 : age % LOOK_EVERY == 0;
+}
+
 static void check_thread(const struct bpf_owners *owners, struct bpf_owner *owner)
 {
 	bool by_vcpu = owners->selection->by == BY_VCPU;
 
 	owner->alive = syscall(SYS_tgkill, owner->tgid, owner->tid, 0) == 0 || errno != ESRCH;
 	owner->age++;
-	if (by_vcpu && owner->alive && !owner->thread.is_vcpu &&
-	    (owner->age & (owner->age - 1)) == 0)
+	if (by_vcpu && owner->alive && !owner->thread.is_vcpu && is_time_to_look(owner->age))
 		(void)!vcpus_find(owners->root, &owners->vms.list, owner->tgid, owner->tid,
 				  &owner->thread);
 	owner->thread.has_cpu = by_vcpu && owner->alive &&

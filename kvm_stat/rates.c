@@ -48,6 +48,26 @@ static void set_distributions(const struct rates *rates, const struct sample *no
 	rate->interval = interval;
 }
 
+static int compare_rows(const void *a, const void *b)
+{
+	return sample_row_compare(a, b);
+}
+
+/*
+ * What a vCPU that is known since this sample had counted as a thread that was not known to run one: it
+ * makes events before it runs first, as one that waits for a migration.
+ */
+static const struct sample_row *before_vcpu(const struct sample *before,
+					    const struct sample_row *row)
+{
+	struct sample_row key = *row;
+
+	if (!row->thread.is_vcpu || !row->thread.tid || !before->count)
+		return NULL;
+	key.thread = (struct sample_thread){.tid = row->thread.tid};
+	return bsearch(&key, before->rows, before->count, sizeof(key), compare_rows);
+}
+
 int rates_update(struct rates *rates, struct sample *now)
 {
 	struct sample swap;
@@ -74,6 +94,8 @@ int rates_update(struct rates *rates, struct sample *now)
 		if (old < rates->before.count &&
 		    sample_row_compare(&rates->before.rows[old], row) == 0)
 			before = &rates->before.rows[old];
+		else
+			before = before_vcpu(&rates->before, row);
 		*rate = (struct rate){.name = row->name,
 				      .parent = row->parent,
 				      .is_flag = row->is_flag,

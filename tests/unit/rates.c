@@ -60,6 +60,38 @@ static void test_rates(void **state)
 	sample_done(&sample);
 }
 
+/* A thread that makes events before it runs its virtual CPU does not make them again as that. */
+static void test_thread_becomes_vcpu(void **state)
+{
+	static const struct sample_row first[] = {
+		{.name = "a", .guest = 1, .thread = {.tid = 11}, .value = 100},
+		{.name = "a", .guest = 1, .thread = {.tid = 12}, .value = 40},
+		{.name = "a", .guest = 2, .thread = {.tid = 13}, .value = 70}};
+	static const struct sample_row second[] = {
+		{.name = "a", .guest = 1, .thread = {.tid = 12}, .value = 41},
+		{.name = "a",
+		 .guest = 1,
+		 .thread = {.is_vcpu = true, .vcpu = 0, .tid = 11},
+		 .value = 103},
+		{.name = "a",
+		 .guest = 1,
+		 .thread = {.is_vcpu = true, .vcpu = 1, .tid = 13},
+		 .value = 9}};
+	static const int64_t deltas[] = {1, 3, 9};
+	struct rates rates = {0};
+	struct sample sample = {0};
+	size_t i;
+
+	(void)state;
+	update(&rates, &sample, SECOND, first, array_size(first));
+	update(&rates, &sample, 2 * SECOND, second, array_size(second));
+	assert_int_equal(rates.count, array_size(deltas));
+	for (i = 0; i < array_size(deltas); i++)
+		assert_int_equal(rates.rows[i].delta, deltas[i]);
+	rates_done(&rates);
+	sample_done(&sample);
+}
+
 /* Rows are told apart by parent and guest too. */
 static void test_identity(void **state)
 {
@@ -187,11 +219,9 @@ static void test_sum(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rates),
-		cmocka_unit_test(test_identity),
-		cmocka_unit_test(test_never_negative),
-		cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_empty_and_partial),
+		cmocka_unit_test(test_rates),    cmocka_unit_test(test_thread_becomes_vcpu),
+		cmocka_unit_test(test_identity), cmocka_unit_test(test_never_negative),
+		cmocka_unit_test(test_restart),  cmocka_unit_test(test_empty_and_partial),
 		cmocka_unit_test(test_sum),
 	};
 
