@@ -127,22 +127,34 @@ void bpf_tallies_walk(const struct bpf_tallies *tallies, void (*visit)(void *tal
 	search_tree_walk(tallies->tree, visit, data);
 }
 
+struct burial {
+	struct bpf_owners *owners;
+	bool any;
+};
+
 /* Whether the guest or thread of a tally is gone, as far as the last read knows. */
 static bool is_dead(const void *node, void *data)
 {
 	const struct bpf_tally *tally = node;
 	const struct bpf_owner *guest, *thread;
+	struct burial *burial = data;
+	bool dead;
 
 	if (!tally->guest)
 		return false;
-	guest = bpf_owners_find(data, tally->guest, 0);
-	thread = tally->tid ? bpf_owners_find(data, tally->guest, tally->tid) : guest;
-	return !guest || !thread || !guest->is_guest || !guest->alive || !thread->alive;
+	guest = bpf_owners_find(burial->owners, tally->guest, 0);
+	thread = tally->tid ? bpf_owners_find(burial->owners, tally->guest, tally->tid) : guest;
+	dead = !guest || !thread || !guest->is_guest || !guest->alive || !thread->alive;
+	burial->any |= dead;
+	return dead;
 }
 
-void bpf_tallies_bury(struct bpf_tallies *tallies, struct bpf_owners *owners)
+bool bpf_tallies_bury(struct bpf_tallies *tallies, struct bpf_owners *owners)
 {
-	search_tree_remove(&tallies->tree, compare_tallies, is_dead, owners, free_tally);
+	struct burial burial = {.owners = owners};
+
+	search_tree_remove(&tallies->tree, compare_tallies, is_dead, &burial, free_tally);
+	return burial.any;
 }
 
 void bpf_tallies_done(struct bpf_tallies *tallies)

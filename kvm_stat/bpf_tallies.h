@@ -49,8 +49,8 @@ void bpf_tallies_reset(struct bpf_tallies *tallies);
 void bpf_tallies_walk(const struct bpf_tallies *tallies, void (*visit)(void *tally, void *data),
 		      void *data);
 
-/* Forgets those of guests and threads that are gone. */
-void bpf_tallies_bury(struct bpf_tallies *tallies, struct bpf_owners *owners);
+/* Forgets those of guests and threads that are gone. Returns whether there were any. */
+bool bpf_tallies_bury(struct bpf_tallies *tallies, struct bpf_owners *owners);
 
 /* Frees everything. */
 void bpf_tallies_done(struct bpf_tallies *tallies);

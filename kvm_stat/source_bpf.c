@@ -327,12 +327,14 @@ static int read_counter(struct bpf_source *bpf)
 
 /*
  * Forgets guests and threads that are gone: those that are rows of their own had their last numbers
- * in the sample before.
+ * in the sample before, or in this one, where they are missing. Returns whether there were any.
  */
-static void bury_dead(struct bpf_source *bpf)
+static bool bury_dead(struct bpf_source *bpf)
 {
-	bpf_tallies_bury(&bpf->tallies, &bpf->owners);
+	bool any = bpf_tallies_bury(&bpf->tallies, &bpf->owners);
+
 	bpf_owners_bury(&bpf->owners);
+	return any;
 }
 
 /* A row of a sample; without a tally, of what was not seen. */
@@ -451,7 +453,7 @@ static int bpf_read(struct source *source, struct sample *sample)
 	sample->partial |= lost > bpf->lost;
 	bpf->lost = lost;
 	if (!bpf->selection.last_words)
-		bury_dead(bpf);
+		sample->partial |= bury_dead(bpf);
 	if (bpf->selection.by == BY_FIELD)
 		return add_fields(bpf, sample);
 	r = add_idle_guests(bpf);

@@ -333,10 +333,14 @@ static void test_guests_that_end(void **state)
 	read_sample(&by_guest);
 	assert_work(&by_guest, guests[0].pid, 1);
 	assert_work(&by_guest, guests[1].pid, 2);
+	assert_false(by_guest.sample.partial);
 	bpf_guest_end(&guests[0]);
 	read_sample(&by_guest);
 	assert_int_equal(value(&by_guest, EXITS_EVENT, guests[0].pid), -1);
+	assert_true(by_guest.sample.partial);
+	read_sample(&by_guest);
 	assert_work(&by_guest, guests[1].pid, 2);
+	assert_false(by_guest.sample.partial);
 	assert_int_equal(kernel_rows("rows", guests[0].pid), 0);
 	stop(&by_guest);
 
