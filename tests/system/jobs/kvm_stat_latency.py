@@ -27,16 +27,18 @@ TRACED = {"IOIO": "IO", "INTR": "INTERRUPT"}
 # By how many microseconds a time may differ from the trace's: both look at the clock one after the
 # other, at both ends of an exit, which takes this machine, whose every instruction is emulated, some
 # 5 us. A tick or a pause of the machine itself that comes just in between, of milliseconds, is in one
-# of both times only: that may happen to two exits of a test.
+# of both times only: that may happen to two exits of a run, and to more of some runs.
 ALLOWED = 15
+RUNS = 5
 
 # How many times what an empty program takes the one of kvm_stat may. On a real machine it is less
 # than four, see tests/bench; here it was 19, as hashing and the clock are emulated and the bare call
 # of a program is next to nothing.
 RATIO = 60
 
-# The control that loses the end of every second exit.
+# The controls: the trace loses the end of every second exit; its ends come late, by microseconds.
 deaf = False
+late = 0
 
 
 def microseconds(text):
@@ -95,7 +97,7 @@ class Trace:
                     if deaf and ends % 2:
                         continue
                     reason, start = started.pop(match["tid"])
-                    stops[reason].append(when - start)
+                    stops[reason].append(when + late - start)
         with open(f"{TRACE}/per_cpu/cpu0/stats", encoding="ascii") as stats:
             assert "overrun: 0\n" in stats.read(), "the trace has lost events"
         return stops
@@ -125,13 +127,17 @@ class Latency(kvmtest.TestCase):
         self.assertEqual(("", 0), (err, process.returncode))
         return read_table(out), truth
 
-    def assert_truth(self, rows, truth):
-        """The same reasons as often, and those that happened often took as long."""
+    def assert_counts(self, rows, truth):
+        """The same reasons as often."""
         self.assertEqual({reason: len(times) for reason, times in truth.items()},
                          {TRACED.get(reason, reason): row["count"]
                           for reason, row in rows.items()})
         self.assertEqual((CPUID, IO, HALTS),
                          tuple(rows[name]["count"] for name in ("CPUID", "IOIO", "HLT")))
+
+    def times_agree(self, rows, truth):
+        """Whether those that happened often took as long."""
+        agree = True
         for reason in ("CPUID", "IOIO"):
             times = sorted(truth[TRACED.get(reason, reason)])
             row = rows[reason]
@@ -139,23 +145,31 @@ class Latency(kvmtest.TestCase):
             print(reason, row, "truth:", sum(times) / count, times[count // 2], times[-1])
             longest = max(row["max"], times[-1])
             # Two digits are printed.
-            self.assertLessEqual(abs(row["mean"] * count - sum(times)),
-                                 count * (ALLOWED + 0.05 * row["mean"]) + 2 * longest, reason)
+            agree &= (abs(row["mean"] * count - sum(times)) <=
+                      count * (ALLOWED + 0.05 * row["mean"]) + 2 * longest)
             # A bucket is as wide as all below it.
-            self.assertLessEqual(row["p50"], times[count // 2] * 2 + ALLOWED, reason)
-            self.assertGreaterEqual(row["p50"], times[count // 2] / 2 - ALLOWED, reason)
+            agree &= times[count // 2] / 2 - ALLOWED <= row["p50"] <= times[count // 2] * 2 + ALLOWED
             self.assertLessEqual(row["p50"], row["p99"] * 1.05, reason)
             self.assertLessEqual(row["p99"], row["max"] * 1.05, reason)
+        return agree
+
+    def assert_truth(self, guest_args, stat_args):
+        """Counts in each run, times in one of them; {pid} is the guest's process."""
+        for _ in range(RUNS):
+            with kvmtest.SampleGuest("--io", str(IO), "--cpuid", str(CPUID), "--halts",
+                                     str(HALTS), *guest_args) as guest:
+                rows, truth = self.exits(guest, *(arg.format(pid=guest.pid) for arg in stat_args))
+            self.assert_counts(rows, truth)
+            if self.times_agree(rows, truth):
+                return
+            job.until(lambda: not kvmtest.foreign_vms(), "no guest is left")
+        self.fail("the times agree in none of the runs")
 
     def test_latency_of_one_guest(self):
-        with kvmtest.SampleGuest("--io", str(IO), "--cpuid", str(CPUID), "--halts", str(HALTS),
-                                 "--linger", "60") as guest:
-            self.assert_truth(*self.exits(guest, "-p", str(guest.pid)))
+        self.assert_truth(["--linger", "60"], ["-p", "{pid}"])
 
     def test_latency_of_the_whole_host(self):
-        with kvmtest.SampleGuest("--io", str(IO), "--cpuid", str(CPUID),
-                                 "--halts", str(HALTS)) as guest:
-            self.assert_truth(*self.exits(guest))
+        self.assert_truth([], [])
 
     def program_time(self, watcher):
         """Nanoseconds that a watcher's program takes for an event: the kernel's own measure."""
@@ -208,6 +222,11 @@ def lose_ends():
     deaf = True
 
 
+def come_late():
+    global late  # pylint: disable=global-statement
+    late = 50
+
+
 def expect_next_to_nothing():
     global RATIO  # pylint: disable=global-statement
     RATIO = 2
@@ -217,5 +236,6 @@ if __name__ == "__main__":
     job.main({
         "trace-loses-ends": job.Control(lose_ends, ["test_latency_of_one_guest",
                                                     "test_latency_of_the_whole_host"]),
+        "trace-is-late": job.Control(come_late, ["test_latency_of_one_guest"]),
         "program-too-dear": job.Control(expect_next_to_nothing, ["test_cost"]),
     })
