@@ -96,18 +96,17 @@ static bool is_not_active(gid_t gid)
 	return !account_process_has_group(gid) && account_database_has_group(gid);
 }
 
-/* A group whose members may open the node; `not_active`: of which this session has to be. */
-static gid_t find_group(const struct device_node *node, bool not_active)
+/* A group whose members may open the node, and that passes; (gid_t)-1: there is none. */
+static gid_t find_group(const struct device_node *node, bool (*passes)(gid_t gid))
 {
 	const struct device_acl *acl = &node->acl;
 	size_t i;
 
-	if (allows(device_node_group_permissions(node)) &&
-	    (!not_active || is_not_active(node->st.st_gid)))
+	if (allows(device_node_group_permissions(node)) && passes(node->st.st_gid))
 		return node->st.st_gid;
 	for (i = 0; i < acl->count; i++) {
 		if (acl->entries[i].is_group && allows(acl->entries[i].permissions & acl->mask) &&
-		    (!not_active || is_not_active(acl->entries[i].id)))
+		    passes(acl->entries[i].id))
 			return acl->entries[i].id;
 	}
 	return (gid_t)-1;
@@ -132,11 +131,11 @@ static struct device_verdict why_no_access(const struct device_node *node)
 	if (node->is_nodev && geteuid() == 0) {
 		verdict.access = DEVICE_ACCESS_NODEV; /* root needs no entry */
 	} else if (!verdict.by_user) {
-		verdict.group = find_group(node, true);
+		verdict.group = find_group(node, is_not_active);
 		if (verdict.group != (gid_t)-1)
 			verdict.access = DEVICE_ACCESS_GROUP_NOT_ACTIVE;
 		else
-			verdict.group = find_group(node, false);
+			verdict.group = find_group(node, account_group_is_joinable);
 	}
 	return verdict;
 }
@@ -242,12 +241,18 @@ static char *describe_permission(const struct host_root *root, const struct devi
 				   "as root",
 				   node->kind->path, owner, group, node->st.st_mode & 07777, user);
 	if (verdict->group == (gid_t)-1)
-		return text_format("%s is %s:%s with mode %04o, which lets no group use it; run "
-				   "\"kvm-device apply\" as root",
+		return text_format("%s is %s:%s with mode %04o, which lets no group use it that "
+				   "users can be put into; the device rule has not been applied: "
+				   "run \"kvm-device apply\" as root",
 				   node->kind->path, owner, group, node->st.st_mode & 07777);
 	allowed = account_group_name(root, verdict->group);
 	if (!allowed)
 		return NULL;
+	if (!account_can_join_group(verdict->group))
+		return text_format("%s is for group %s (%s:%s, mode %04o), and %s is not in it; "
+				   "run this as a user in that group",
+				   node->kind->path, allowed, owner, group,
+				   node->st.st_mode & 07777, user);
 	return text_format("%s is for group %s (%s:%s, mode %04o), and %s is not in it; run "
 			   "\"usermod -aG %s %s\" as root, then log in anew",
 			   node->kind->path, allowed, owner, group, node->st.st_mode & 07777, user,
