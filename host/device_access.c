@@ -199,6 +199,17 @@ static const char *container_note(const struct host_root *root)
 	return "; this is a container: it must be started with the device (\"--device /dev/kvm\")";
 }
 
+/* What is to be told of a node that is not there. */
+static const char *missing_note(const struct host_root *root, const struct device_node *node)
+{
+	const char *note;
+
+	if (!node->has_device)
+		return ": its module is not loaded";
+	note = container_note(root);
+	return *note ? note : "; run \"kvm-device apply --create\" as root";
+}
+
 /* A group of the host that this user namespace does not know shows as the overflow group. */
 static bool is_unmapped(const struct host_root *root, gid_t gid)
 {
@@ -282,9 +293,7 @@ static char *describe(const struct host_root *root, const struct device_node *no
 				   "\"kvm-modprobe\" as root",
 				   node->kind->name);
 	case DEVICE_ACCESS_NO_NODE:
-		return text_format("there is no %s%s", path,
-				   node->has_device ? container_note(root)
-						    : ": its module is not loaded");
+		return text_format("there is no %s%s", path, missing_note(root, node));
 	case DEVICE_ACCESS_NOT_A_DEVICE:
 		return text_format("%s is not the character device %u:%u; remove it and run "
 				   "\"kvm-device apply --create\" as root",

@@ -398,6 +398,39 @@ class Udevd(kvmtest.TestCase):
         time.sleep(0.3)
         self.assertEqual((0, 0, 0o600), device.describe(self.path))
 
+    def test_missing_node(self):
+        """udevd makes none: where /dev is no devtmpfs, or somebody has removed it."""
+        self.start("65-kvm.rules")
+        os.unlink(self.path)
+        self.expect(1, "there is no /dev/kvm, and udevd makes none; run it with --create")
+        self.assertRegex(device.status(PROGRAM)[0]["/dev/kvm"]["why"],
+                         "^no-device-node: there is no /dev/kvm; "
+                         '(run "kvm-device apply --create" as root$|this is a container)')
+        self.expect(0, f"/dev/kvm: would be created as root:kvm {MODE:04o}\n",
+                    args=["--create", "--dry-run"])
+        self.assertFalse(os.path.lexists(self.path))
+        for path in glob.glob("/run/udev/data/*"):
+            os.unlink(path)
+        self.expect(0, f"/dev/kvm: none -> root:kvm {MODE:04o}\n", args=["--create"])
+        self.assertEqual(GOOD, device.describe(self.path))
+        self.assertEqual(os.makedev(*device.NUMBERS["kvm"]), os.lstat(self.path).st_rdev)
+        # udevd has handled it behind that.
+        self.assertEqual("65-kvm.rules:10", device.status(PROGRAM)[0]["/dev/kvm"]["rule"])
+
+    def test_stray_file(self):
+        """What status advises for it helps."""
+        self.start("65-kvm.rules")
+        os.unlink(self.path)
+        device.write(self.path, "stray")
+        for args in ([], ["--create"]):
+            self.expect(1, "/dev/kvm is not the device 10:232: left as it is", args=args)
+        self.assertEqual(5, os.path.getsize(self.path))
+        self.assertIn('remove it and run "kvm-device apply --create" as root',
+                      device.status(PROGRAM)[0]["/dev/kvm"]["why"])
+        os.unlink(self.path)
+        self.expect(0, f"/dev/kvm: none -> root:kvm {MODE:04o}\n", args=["--create"])
+        self.assertEqual(GOOD, device.describe(self.path))
+
     def test_static_nodes(self):
         """A node whose module is not there gets no event: it is set directly."""
         self.start("65-kvm.rules")
