@@ -199,6 +199,12 @@ static const char *container_note(const struct host_root *root)
 	return "; this is a container: it must be started with the device (\"--device /dev/kvm\")";
 }
 
+/* Where "kvm-device apply" is to be run: in a container it leaves the nodes of the host alone. */
+static const char *host_note(const struct host_root *root)
+{
+	return surroundings_share_dev(root) ? " on this container's host" : "";
+}
+
 /* What is to be told of a node that is not there. */
 static const char *missing_note(const struct host_root *root, const struct device_node *node)
 {
@@ -249,13 +255,15 @@ static char *describe_permission(const struct host_root *root, const struct devi
 	if (verdict->by_user)
 		return text_format("%s (%s:%s, mode %04o) lets %s do less than others: it is the "
 				   "owner, or has an entry in the ACL; run \"kvm-device apply\" "
-				   "as root",
-				   node->kind->path, owner, group, node->st.st_mode & 07777, user);
+				   "as root%s",
+				   node->kind->path, owner, group, node->st.st_mode & 07777, user,
+				   host_note(root));
 	if (verdict->group == (gid_t)-1)
 		return text_format("%s is %s:%s with mode %04o, which lets no group use it that "
 				   "users can be put into; the device rule has not been applied: "
-				   "run \"kvm-device apply\" as root",
-				   node->kind->path, owner, group, node->st.st_mode & 07777);
+				   "run \"kvm-device apply\" as root%s",
+				   node->kind->path, owner, group, node->st.st_mode & 07777,
+				   host_note(root));
 	allowed = account_group_name(root, verdict->group);
 	if (!allowed)
 		return NULL;
@@ -296,16 +304,16 @@ static char *describe(const struct host_root *root, const struct device_node *no
 		return text_format("there is no %s%s", path, missing_note(root, node));
 	case DEVICE_ACCESS_NOT_A_DEVICE:
 		return text_format("%s is not the character device %u:%u; remove it and run "
-				   "\"kvm-device apply --create\" as root",
-				   path, node->kind->major, node->kind->minor);
+				   "\"kvm-device apply --create\" as root%s",
+				   path, node->kind->major, node->kind->minor, host_note(root));
 	case DEVICE_ACCESS_PERMISSION:
 		return describe_permission(root, node, verdict);
 	case DEVICE_ACCESS_GROUP_NOT_ACTIVE:
 		return describe_group(root, verdict);
 	case DEVICE_ACCESS_ACL_MASK:
 		return text_format("the ACL of %s allows it, its mask takes it away; run "
-				   "\"kvm-device apply\" as root",
-				   path);
+				   "\"kvm-device apply\" as root%s",
+				   path, host_note(root));
 	case DEVICE_ACCESS_DEVICE_CGROUP:
 		return text_format("the device controller of this process's cgroup refuses %s%s",
 				   path, container_note(root));

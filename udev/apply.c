@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "host/message.h"
+#include "host/surroundings.h"
 #include "udev/node_change.h"
 #include "udev/node_set.h"
 #include "udev/trigger.h"
@@ -344,10 +345,27 @@ static bool agrees_where_it_is(const struct node_set *set)
 	return true;
 }
 
+/* Whether /dev is not this system's to change, with a message. "--root /" is the way out. */
+static bool is_refused(const struct apply *apply)
+{
+	if (!apply->root->real || (!apply->options->create && agrees_where_it_is(&apply->before)))
+		return false;
+	if (!is_own_root(apply)) {
+		message_error("/dev may be that of another system, as in a chroot; if it is not, "
+			      "give \"--root /\"");
+		return true;
+	}
+	if (surroundings_share_dev(apply->root)) {
+		message_error("/dev is that of this container's host: run it there; to change the "
+			      "host's nodes from here, give \"--root /\"");
+		return true;
+	}
+	return false;
+}
+
 /* Returns 0 or 1 with a message, -errno. */
 static int run(struct apply *apply)
 {
-	const struct options *options = apply->options;
 	int r = node_set_read(apply->root, &apply->before);
 
 	if (r < 0)
@@ -358,13 +376,9 @@ static int run(struct apply *apply)
 		return 1;
 	}
 	apply->is_udevd = apply->root->real && trigger_is_possible();
-	if (apply->root->real && !is_own_root(apply) &&
-	    (options->create || !agrees_where_it_is(&apply->before))) {
-		message_error("/dev may be that of another system, as in a chroot; if it is not, "
-			      "give \"--root /\"");
+	if (is_refused(apply))
 		return 1;
-	}
-	if (options->dry_run)
+	if (apply->options->dry_run)
 		return rehearse(apply);
 	r = carry_out(apply);
 	return r < 0 ? r : report(apply);

@@ -207,6 +207,25 @@ class Access(kvmtest.TestCase):
         finally:
             os.unlink("/run/.containerenv")
 
+    def test_container_with_the_hosts_dev(self):
+        """What "kvm-device apply" refuses there is not advised: it is for the host."""
+        table = os.path.join(TOP, "mounts")
+        script = """mount --bind "$1" /proc/$$/mounts
+            exec setpriv --reuid 4002 --regid 4002 --clear-groups "$0" status --json"""
+        device.write("/run/.containerenv", "")
+        self.addCleanup(os.unlink, "/run/.containerenv")
+        for kind, where in (("tmpfs", ""), ("devtmpfs", " on this container's host")):
+            device.write(table, f"x /dev {kind} rw 0 0\n")
+            for make in (lambda: self.make(0, 0, 0o660, None),
+                         lambda: self.make(4002, 0, 0o060, None),
+                         lambda: self.make(0, 0, 0o660, "u:other:rw,m::r"),
+                         lambda: device.node("kvm", device=(1, 3))):
+                make()
+                result = device.run("unshare", "-m", "sh", "-ec", script, PROGRAM, table)
+                self.assertEqual("", result.stderr)
+                self.assertRegex(json.loads(result.stdout)["nodes"][0]["why"],
+                                 f'"kvm-device apply( --create)?" as root{where}$')
+
     def test_nodev(self):
         with kvmtest.bound("/dev", "/dev"):
             kvmtest.mount("-o", "remount,bind,nodev", "/dev")

@@ -208,6 +208,30 @@ class Direct(kvmtest.TestCase):
         self.assertIn("may be that of another system, as in a chroot", result.stderr)
         self.assertEqual(GOOD, device.describe(path))
 
+    def test_container_with_the_hosts_dev(self):
+        """As with "-v /dev:/dev": it is this machine's own, read-only here for its safety."""
+        path = device.node("kvm")
+        device.write("/run/.containerenv", "")
+        self.addCleanup(os.unlink, "/run/.containerenv")
+        refused = ("kvm-device: /dev is that of this container's host: run it there; to change "
+                   "the host's nodes from here, give \"--root /\"\n")
+        script = """set -e
+            mount -t proc proc /proc
+            "$0" apply >&2
+            mount -t devtmpfs devtmpfs /dev
+            mount -o remount,bind,ro /dev
+            set +e
+            "$0" apply --create && echo done
+            "$0" apply --create --dry-run && echo done
+            "$0" apply --create --root / --dry-run"""
+        result = device.run("unshare", "-m", "-p", "-f", "sh", "-c", script, PROGRAM)
+        # Its own is changed; of the host's, none, unless that is asked for.
+        self.assertEqual(GOOD, device.describe(path))
+        self.assertEqual(f"/dev/kvm: root:root 0600 -> root:kvm {MODE:04o}\n" + 2 * refused,
+                         result.stderr)
+        self.assertRegex(result.stdout,
+                         "^" + "".join(f"/dev/{name}: .*\n" for name in device.NUMBERS) + "$")
+
     def test_usage(self):
         for args, words in ((["--json"], "not for the command apply"),
                             (["--timeout", "x"], "invalid timeout"), (["x"], "unexpected")):
