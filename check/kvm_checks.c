@@ -10,6 +10,7 @@
 
 #include "check/checks.h"
 #include "host/module.h"
+#include "host/surroundings.h"
 #include "host/text.h"
 
 static bool kernel_has_kvm(const struct subject *subject)
@@ -209,7 +210,7 @@ int check_modules(const struct subject *subject, struct result *result)
 	return fail_without_module(subject, state, result);
 }
 
-static int judge_owner(const struct stat *st, struct result *result)
+static int judge_owner(const struct host_root *root, const struct stat *st, struct result *result)
 {
 	const struct passwd *user = getpwuid(st->st_uid);
 	const struct group *group = getgrgid(st->st_gid);
@@ -229,7 +230,10 @@ static int judge_owner(const struct stat *st, struct result *result)
 	r = result_set(result, VERDICT_WARN, "root-only",
 		       "%s:%s, mode %04o: for root alone; the device rule has not been applied",
 		       owner, members, mode);
-	return r < 0 ? r : result_advise(result, "run \"kvm-device apply\" as root");
+	if (r < 0)
+		return r;
+	return result_advise(result, "run \"kvm-device apply\" as root%s",
+			     surroundings_share_dev(root) ? " on this container's host" : "");
 }
 
 int check_node(const struct subject *subject, struct result *result)
@@ -254,7 +258,7 @@ int check_node(const struct subject *subject, struct result *result)
 				  "/dev/kvm is there; whose it is, a copy does not tell");
 	if (subject->kvm.cause == KVM_CAUSE_NOT_A_KVM_DEVICE)
 		return set_cause(result, VERDICT_FAIL, &subject->kvm);
-	return judge_owner(&st, result);
+	return judge_owner(subject->root, &st, result);
 }
 
 int check_access(const struct subject *subject, struct result *result)

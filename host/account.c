@@ -135,3 +135,13 @@ bool account_database_has_group(gid_t gid)
 	}
 	return false;
 }
+
+bool account_group_is_joinable(gid_t gid)
+{
+	return gid != 0 && gid != ACCOUNT_OVERFLOW_ID && getgrgid(gid);
+}
+
+bool account_can_join_group(gid_t gid)
+{
+	return account_group_is_joinable(gid) && getpwuid(geteuid());
+}

@@ -23,3 +23,12 @@ bool account_process_has_group(gid_t gid);
  * change does not have it yet.
  */
 bool account_database_has_group(gid_t gid);
+
+/* What the kernel shows for users and groups that this user namespace does not have. */
+#define ACCOUNT_OVERFLOW_ID 65534
+
+/* Whether users of this host can be put into the group: it has a name, and is not root's own. */
+bool account_group_is_joinable(gid_t gid);
+
+/* Whether "usermod -aG" can put the user of this process into the group. */
+bool account_can_join_group(gid_t gid);

@@ -96,18 +96,17 @@ static bool is_not_active(gid_t gid)
 	return !account_process_has_group(gid) && account_database_has_group(gid);
 }
 
-/* A group whose members may open the node; `not_active`: of which this session has to be. */
-static gid_t find_group(const struct device_node *node, bool not_active)
+/* A group whose members may open the node, and that passes; (gid_t)-1: there is none. */
+static gid_t find_group(const struct device_node *node, bool (*passes)(gid_t gid))
 {
 	const struct device_acl *acl = &node->acl;
 	size_t i;
 
-	if (allows(device_node_group_permissions(node)) &&
-	    (!not_active || is_not_active(node->st.st_gid)))
+	if (allows(device_node_group_permissions(node)) && passes(node->st.st_gid))
 		return node->st.st_gid;
 	for (i = 0; i < acl->count; i++) {
 		if (acl->entries[i].is_group && allows(acl->entries[i].permissions & acl->mask) &&
-		    (!not_active || is_not_active(acl->entries[i].id)))
+		    passes(acl->entries[i].id))
 			return acl->entries[i].id;
 	}
 	return (gid_t)-1;
@@ -132,11 +131,11 @@ static struct device_verdict why_no_access(const struct device_node *node)
 	if (node->is_nodev && geteuid() == 0) {
 		verdict.access = DEVICE_ACCESS_NODEV; /* root needs no entry */
 	} else if (!verdict.by_user) {
-		verdict.group = find_group(node, true);
+		verdict.group = find_group(node, is_not_active);
 		if (verdict.group != (gid_t)-1)
 			verdict.access = DEVICE_ACCESS_GROUP_NOT_ACTIVE;
 		else
-			verdict.group = find_group(node, false);
+			verdict.group = find_group(node, account_group_is_joinable);
 	}
 	return verdict;
 }
@@ -200,6 +199,23 @@ static const char *container_note(const struct host_root *root)
 	return "; this is a container: it must be started with the device (\"--device /dev/kvm\")";
 }
 
+/* Where "kvm-device apply" is to be run: in a container it leaves the nodes of the host alone. */
+static const char *host_note(const struct host_root *root)
+{
+	return surroundings_share_dev(root) ? " on this container's host" : "";
+}
+
+/* What is to be told of a node that is not there. */
+static const char *missing_note(const struct host_root *root, const struct device_node *node)
+{
+	const char *note;
+
+	if (!node->has_device)
+		return ": its module is not loaded";
+	note = container_note(root);
+	return *note ? note : "; run \"kvm-device apply --create\" as root";
+}
+
 /* A group of the host that this user namespace does not know shows as the overflow group. */
 static bool is_unmapped(const struct host_root *root, gid_t gid)
 {
@@ -239,15 +255,23 @@ static char *describe_permission(const struct host_root *root, const struct devi
 	if (verdict->by_user)
 		return text_format("%s (%s:%s, mode %04o) lets %s do less than others: it is the "
 				   "owner, or has an entry in the ACL; run \"kvm-device apply\" "
-				   "as root",
-				   node->kind->path, owner, group, node->st.st_mode & 07777, user);
+				   "as root%s",
+				   node->kind->path, owner, group, node->st.st_mode & 07777, user,
+				   host_note(root));
 	if (verdict->group == (gid_t)-1)
-		return text_format("%s is %s:%s with mode %04o, which lets no group use it; run "
-				   "\"kvm-device apply\" as root",
-				   node->kind->path, owner, group, node->st.st_mode & 07777);
+		return text_format("%s is %s:%s with mode %04o, which lets no group use it that "
+				   "users can be put into; the device rule has not been applied: "
+				   "run \"kvm-device apply\" as root%s",
+				   node->kind->path, owner, group, node->st.st_mode & 07777,
+				   host_note(root));
 	allowed = account_group_name(root, verdict->group);
 	if (!allowed)
 		return NULL;
+	if (!account_can_join_group(verdict->group))
+		return text_format("%s is for group %s (%s:%s, mode %04o), and %s is not in it; "
+				   "run this as a user in that group",
+				   node->kind->path, allowed, owner, group,
+				   node->st.st_mode & 07777, user);
 	return text_format("%s is for group %s (%s:%s, mode %04o), and %s is not in it; run "
 			   "\"usermod -aG %s %s\" as root, then log in anew",
 			   node->kind->path, allowed, owner, group, node->st.st_mode & 07777, user,
@@ -277,21 +301,19 @@ static char *describe(const struct host_root *root, const struct device_node *no
 				   "\"kvm-modprobe\" as root",
 				   node->kind->name);
 	case DEVICE_ACCESS_NO_NODE:
-		return text_format("there is no %s%s", path,
-				   node->has_device ? container_note(root)
-						    : ": its module is not loaded");
+		return text_format("there is no %s%s", path, missing_note(root, node));
 	case DEVICE_ACCESS_NOT_A_DEVICE:
 		return text_format("%s is not the character device %u:%u; remove it and run "
-				   "\"kvm-device apply --create\" as root",
-				   path, node->kind->major, node->kind->minor);
+				   "\"kvm-device apply --create\" as root%s",
+				   path, node->kind->major, node->kind->minor, host_note(root));
 	case DEVICE_ACCESS_PERMISSION:
 		return describe_permission(root, node, verdict);
 	case DEVICE_ACCESS_GROUP_NOT_ACTIVE:
 		return describe_group(root, verdict);
 	case DEVICE_ACCESS_ACL_MASK:
 		return text_format("the ACL of %s allows it, its mask takes it away; run "
-				   "\"kvm-device apply\" as root",
-				   path);
+				   "\"kvm-device apply\" as root%s",
+				   path, host_note(root));
 	case DEVICE_ACCESS_DEVICE_CGROUP:
 		return text_format("the device controller of this process's cgroup refuses %s%s",
 				   path, container_note(root));

@@ -25,7 +25,8 @@ struct device_verdict {
 	enum device_access access;
 	int error;    /* positive errno of what was tried, 0 where nothing failed */
 	bool by_user; /* PERMISSION: as the owner, or by an entry of the ACL for the user */
-	gid_t group;  /* GROUP_NOT_ACTIVE, PERMISSION: whose members may, else (gid_t)-1 */
+	gid_t group;  /* GROUP_NOT_ACTIVE, PERMISSION: whose members may, and which users can join;
+		       * else (gid_t)-1 */
 };
 
 /* The stable code name, such as "group-not-active". */

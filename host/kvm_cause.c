@@ -2,8 +2,6 @@
 #include "host/kvm_cause.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -32,18 +30,8 @@ const char *kvm_cause_name(enum kvm_cause cause)
 	return names[cause];
 }
 
-/* What the kernel shows for users and groups that this user namespace does not have. */
-#define OVERFLOW_ID 65534
-
 /* Verdicts about access are of this host, whose names the C library knows. */
 static const struct host_root here = {.fd = -1, .real = true};
-
-/* Whether "usermod -aG" could put this user into the group of the device. */
-static bool can_join_group(const struct kvm_verdict *verdict)
-{
-	return (verdict->mode & 0060) == 0060 && verdict->gid != 0 && verdict->gid != OVERFLOW_ID &&
-	       getgrgid(verdict->gid) && getpwuid(geteuid());
-}
 
 static char *describe_no_cpu(const struct kvm_verdict *verdict)
 {
@@ -98,10 +86,10 @@ static const char *advise_access(const struct kvm_verdict *verdict)
 	if (verdict->is_mode_enough)
 		return "its mode would allow it: look for the mount option nodev, and for SELinux or "
 		       "AppArmor in the audit log";
-	if (verdict->is_container || verdict->gid == OVERFLOW_ID)
+	if (verdict->is_container || verdict->gid == ACCOUNT_OVERFLOW_ID)
 		return "start the container with the device's group, as with \"--group-add "
 		       "keep-groups\" or its number";
-	if ((verdict->mode & 0060) == 0060 && verdict->gid != 0)
+	if ((verdict->mode & 0060) == 0060 && account_group_is_joinable(verdict->gid))
 		return "run this as a user in the device's group";
 	return "the device rule has not been applied: run \"kvm-device apply\" as root";
 }
@@ -122,7 +110,8 @@ static char *describe_access(const struct kvm_verdict *verdict)
 			"the user %s is in the group %s, but not in this session; log in "
 			"again, or use \"newgrp %s\"",
 			user, group, group);
-	if (!verdict->is_mode_enough && !verdict->is_container && can_join_group(verdict))
+	if (!verdict->is_mode_enough && !verdict->is_container && (mode & 0060) == 0060 &&
+	    account_can_join_group(verdict->gid))
 		return text_format("the user %s may not open /dev/kvm (%s:%s, mode %04o); run "
 				   "\"usermod -aG %s %s\" as root and log in again",
 				   user, owner, group, mode, group, user);

@@ -6,6 +6,31 @@
 #include <mntent.h>
 #include <string.h>
 
+/* The table of mounts, or NULL where it cannot be read. */
+static FILE *open_table(const struct host_root *root)
+{
+	int fd = host_open(root, "proc/mounts", O_RDONLY);
+	FILE *table = fd < 0 ? NULL : fdopen(fd, "re");
+
+	if (fd >= 0 && !table)
+		close(fd);
+	return table;
+}
+
+bool mounts_is_on_top(const struct host_root *root, const char *type, const char *dir)
+{
+	cleanup_fclose FILE *mounts = open_table(root);
+	struct mntent entry;
+	char buf[4096];
+	bool found = false;
+
+	while (mounts && getmntent_r(mounts, &entry, buf, sizeof(buf))) {
+		if (strcmp(entry.mnt_dir, dir) == 0)
+			found = strcmp(entry.mnt_type, type) == 0;
+	}
+	return found;
+}
+
 /* Opens DIR/BELOW; the name that was tried is left in *ret_path. */
 static int open_below(const struct host_root *root, const char *dir, const char *below,
 		      char **ret_path)
@@ -28,22 +53,13 @@ static int open_below(const struct host_root *root, const char *dir, const char 
 static bool is_mounted_at(const struct host_root *root, const char *type, const char *dir,
 			  bool *ret_known)
 {
-	cleanup_fclose FILE *mounts = NULL;
+	cleanup_fclose FILE *mounts = open_table(root);
 	struct mntent entry;
 	char buf[4096];
-	int fd = host_open(root, "proc/mounts", O_RDONLY);
 	bool found = false;
 
-	*ret_known = fd >= 0;
-	if (fd < 0)
-		return false;
-	mounts = fdopen(fd, "re");
-	if (!mounts) {
-		close(fd);
-		*ret_known = false;
-		return false;
-	}
-	while (!found && getmntent_r(mounts, &entry, buf, sizeof(buf)))
+	*ret_known = mounts != NULL;
+	while (mounts && !found && getmntent_r(mounts, &entry, buf, sizeof(buf)))
 		found = strcmp(entry.mnt_type, type) == 0 && strcmp(entry.mnt_dir, dir) == 0;
 	return found;
 }
@@ -51,20 +67,13 @@ static bool is_mounted_at(const struct host_root *root, const char *type, const 
 static int open_first(const struct host_root *root, const char *type, const char *usual,
 		      const char *below, int first_error, char **ret_path)
 {
-	cleanup_fclose FILE *mounts = NULL;
+	cleanup_fclose FILE *mounts = open_table(root);
 	struct mntent entry;
 	char buf[4096];
-	int fd = host_open(root, "proc/mounts", O_RDONLY);
 
-	if (fd < 0)
-		return first_error;
-	mounts = fdopen(fd, "re");
-	if (!mounts) {
-		close(fd);
-		return first_error;
-	}
-	while (getmntent_r(mounts, &entry, buf, sizeof(buf))) {
+	while (mounts && getmntent_r(mounts, &entry, buf, sizeof(buf))) {
 		cleanup_free char *tried = NULL;
+		int fd;
 
 		if (strcmp(entry.mnt_type, type) || strcmp(entry.mnt_dir, usual) == 0)
 			continue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where debugfs and tracefs are. The programs never mount anything themselves. */
+/* What is mounted where. The programs never mount anything themselves. */
 #pragma once
 
 #include <stddef.h>
@@ -28,3 +28,9 @@ int mounts_open_tracefs(const struct host_root *root, const char *below,
 /* Opens the debugfs directory `below` ("kvm"). Returns as mounts_open(). */
 int mounts_open_debugfs(const struct host_root *root, const char *below,
 			char **ret_path) must_check;
+
+/*
+ * Whether the file system that is seen at `dir`, as the last of those mounted there, is of `type`.
+ * What cannot be read is not.
+ */
+bool mounts_is_on_top(const struct host_root *root, const char *type, const char *dir);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/cpu.h"
+#include "host/mounts.h"
 
 /* More environment than that no container manager gives its init. */
 #define ENVIRONMENT_SIZE 65536
@@ -155,4 +156,13 @@ enum surroundings surroundings_hypervisor(const struct host_root *root,
 	if (found == SURROUNDINGS_NONE && !is_known)
 		return SURROUNDINGS_UNKNOWN;
 	return found;
+}
+
+bool surroundings_share_dev(const struct host_root *root)
+{
+	char name[SURROUNDINGS_NAME_SIZE];
+
+	/* Windows is no host with a /dev: Linux there has the kernel to itself. */
+	return surroundings_container(root, name) == SURROUNDINGS_INSIDE &&
+	       strcmp(name, "wsl") != 0 && mounts_is_on_top(root, "devtmpfs", "/dev");
 }

@@ -22,3 +22,10 @@ enum surroundings surroundings_container(const struct host_root *root,
 /* Likewise for a virtual machine, by CPU, firmware tables and device tree: "QEMU", "z/VM". */
 enum surroundings surroundings_hypervisor(const struct host_root *root,
 					  char ret_name[static SURROUNDINGS_NAME_SIZE]);
+
+/*
+ * Whether /dev below `root` is that of the host of this container, as with "-v /dev:/dev": a kernel
+ * has one devtmpfs, and no container one of its own. Nothing but the type of the mount tells: owner,
+ * numbers and file system of its nodes are what they are on the host.
+ */
+bool surroundings_share_dev(const struct host_root *root);

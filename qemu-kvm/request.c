@@ -15,13 +15,20 @@
 /* Where QEMU reads its own defaults, unless it was built for another directory. */
 #define QEMU_CONFIG "/etc/qemu/qemu.conf"
 
+/*
+ * Of these QEMU keeps the last value, and looks at it when it has read them all: "help" ahead of
+ * another value asks for nothing. It obeys the other options' "help", whatever follows.
+ */
+static const char *const last_of[] = {"cpu", "d", "vga"};
+
 /* What has been read so far. Of several machine settings QEMU takes the last one. */
 struct scan {
 	struct request request;
-	char *machine;                  /* its type */
-	char *accelerators;             /* the machine's accel=, such as "kvm:tcg" */
-	int kvm_options, other_options; /* how many -accel there are with and without KVM */
-	const char *source;             /* of what is being read, NULL: the command line */
+	char *machine;                       /* its type */
+	char *accelerators;                  /* the machine's accel=, such as "kvm:tcg" */
+	int kvm_options, other_options;      /* how many -accel there are with and without KVM */
+	bool last_asks[array_size(last_of)]; /* the last value of each so far asks for help */
+	const char *source;                  /* of what is being read, NULL: the command line */
 };
 
 /* Remembers a choice, for a message: how it looks on the command line, or where it stands. */
@@ -206,6 +213,21 @@ static int take_set(struct scan *scan, const char *value)
 	return 0;
 }
 
+static void take_help(struct scan *scan, const struct argument *argument)
+{
+	bool asks = qemu_option_asks_for_help(argument->name, argument->value);
+	size_t i;
+
+	for (i = 0; i < array_size(last_of); i++) {
+		if (strcmp(argument->name, last_of[i]) == 0) {
+			scan->last_asks[i] = asks;
+			return;
+		}
+	}
+	if (asks)
+		scan->request.information = true;
+}
+
 static int take_value(struct scan *scan, const struct argument *argument)
 {
 	cleanup_keyvals struct keyvals settings = {0};
@@ -217,9 +239,8 @@ static int take_value(struct scan *scan, const struct argument *argument)
 		return take_readconfig(scan, argument->value);
 	if (strcmp(argument->name, "set") == 0)
 		return take_set(scan, argument->value);
-	if (argument->kind == QEMU_OPTION_HELP &&
-	    qemu_option_asks_for_help(argument->name, argument->value))
-		scan->request.information = true;
+	if (argument->kind == QEMU_OPTION_HELP)
+		take_help(scan, argument);
 	if (group == GROUP_OTHER)
 		return 0;
 	r = keyvals_parse(argument->value, implied, &settings);
@@ -279,7 +300,10 @@ static bool is_kvm_only(const char *accelerators)
 static int settle(struct scan *scan)
 {
 	struct request *request = &scan->request;
+	size_t i;
 
+	for (i = 0; i < array_size(last_of); i++)
+		request->information = request->information || scan->last_asks[i];
 	if (scan->machine && strcmp(scan->machine, "none") == 0)
 		request->information = true;
 	if (request->information)

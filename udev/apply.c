@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "host/message.h"
+#include "host/surroundings.h"
 #include "udev/node_change.h"
 #include "udev/node_set.h"
 #include "udev/trigger.h"
@@ -81,17 +82,24 @@ static bool is_left_alone(struct apply *apply, size_t id)
 	return true;
 }
 
+static void create_node(struct apply *apply, size_t id)
+{
+	int r;
+
+	if (!apply->options->create)
+		return;
+	r = node_change_create(apply->root, &apply->before.policy, (enum device_node_id)id);
+	if (r < 0)
+		fail(apply, id, "create", r);
+}
+
 static void change_node(struct apply *apply, size_t id)
 {
 	const struct device_node *node = &apply->before.nodes[id].node;
 	int r;
 
 	if (node->error == -ENOENT) {
-		if (!apply->options->create)
-			return;
-		r = node_change_create(apply->root, &apply->before.policy, (enum device_node_id)id);
-		if (r < 0)
-			fail(apply, id, "create", r);
+		create_node(apply, id);
 		return;
 	}
 	if (node->error) {
@@ -105,13 +113,25 @@ static void change_node(struct apply *apply, size_t id)
 		fail(apply, id, "change", r);
 }
 
-/* udevd's rules set the mode, and with that the mask of an ACL, never its entry of the group. */
-static void repair_acl(struct apply *apply, size_t id)
+/*
+ * What udevd does not do. Nodes are the kernel's to make, in devtmpfs: one that was removed, or a
+ * /dev of another kind, stays without. Rules set the mode, and with that the mask of an ACL, never
+ * its entry of the group.
+ */
+static void prepare_for_udevd(struct apply *apply, size_t id)
 {
 	const struct device_node *node = &apply->before.nodes[id].node;
 	int r;
 
-	if (node->error || !node->is_device || !node->acl.is_extended ||
+	if (node->error == -ENOENT) {
+		create_node(apply, id);
+		return;
+	}
+	if (!node->error && !node->is_device) {
+		fail(apply, id, "change", -ENODEV);
+		return;
+	}
+	if (node->error || !node->acl.is_extended ||
 	    (node->acl.group & 6) == ((apply->before.policy.mode >> 3) & 6))
 		return;
 	r = node_change_apply(apply->root, &apply->before.policy, (enum device_node_id)id);
@@ -186,7 +206,7 @@ static int carry_out(struct apply *apply)
 
 	for (i = 0; i < DEVICE_NODE_MAX; i++) {
 		if (is_for_udevd(apply, i))
-			repair_acl(apply, i);
+			prepare_for_udevd(apply, i);
 		else
 			change_node(apply, i);
 	}
@@ -205,7 +225,7 @@ static void explain_udevd(const struct node_state *state, const char *now)
 	const char *path = state->node.kind->path;
 
 	if (state->node.error == -ENOENT)
-		message_error("udevd has handled %s, but there is no such node", path);
+		message_error("there is no %s, and udevd makes none; run it with --create", path);
 	else if (state->rule)
 		message_error("udevd has applied %s, but %s is %s: a later rule or another "
 			      "program sets it",
@@ -266,12 +286,13 @@ static int rehearse_node(struct apply *apply, size_t id)
 	const struct node_state *state = &apply->before.nodes[id];
 	cleanup_free char *now = NULL;
 
-	if (state->node.error == -ENOENT && !is_for_udevd(apply, id)) {
-		if (apply->options->create)
-			printf("%s: would be created as root:%s %04o\n", path_of(id), POLICY_GROUP,
-			       apply->before.policy.mode);
+	if (state->node.error == -ENOENT && apply->options->create) {
+		printf("%s: would be created as root:%s %04o\n", path_of(id), POLICY_GROUP,
+		       apply->before.policy.mode);
 		return 0;
 	}
+	if (state->node.error == -ENOENT && !is_for_udevd(apply, id))
+		return 0;
 	now = state->node.error ? strdup("none") : node_state_describe(apply->root, state);
 	if (!now)
 		return -ENOMEM;
@@ -324,10 +345,27 @@ static bool agrees_where_it_is(const struct node_set *set)
 	return true;
 }
 
+/* Whether /dev is not this system's to change, with a message. "--root /" is the way out. */
+static bool is_refused(const struct apply *apply)
+{
+	if (!apply->root->real || (!apply->options->create && agrees_where_it_is(&apply->before)))
+		return false;
+	if (!is_own_root(apply)) {
+		message_error("/dev may be that of another system, as in a chroot; if it is not, "
+			      "give \"--root /\"");
+		return true;
+	}
+	if (surroundings_share_dev(apply->root)) {
+		message_error("/dev is that of this container's host: run it there; to change the "
+			      "host's nodes from here, give \"--root /\"");
+		return true;
+	}
+	return false;
+}
+
 /* Returns 0 or 1 with a message, -errno. */
 static int run(struct apply *apply)
 {
-	const struct options *options = apply->options;
 	int r = node_set_read(apply->root, &apply->before);
 
 	if (r < 0)
@@ -338,13 +376,9 @@ static int run(struct apply *apply)
 		return 1;
 	}
 	apply->is_udevd = apply->root->real && trigger_is_possible();
-	if (apply->root->real && !is_own_root(apply) &&
-	    (options->create || !agrees_where_it_is(&apply->before))) {
-		message_error("/dev may be that of another system, as in a chroot; if it is not, "
-			      "give \"--root /\"");
+	if (is_refused(apply))
 		return 1;
-	}
-	if (options->dry_run)
+	if (apply->options->dry_run)
 		return rehearse(apply);
 	r = carry_out(apply);
 	return r < 0 ? r : report(apply);

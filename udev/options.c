@@ -38,7 +38,7 @@ static const char help_text[] =
 	" monitor  print VMs as they are created and destroyed\n"
 	"\n"
 	"Options:\n"
-	"     --create         apply: create nodes that are missing, without udevd\n"
+	"     --create         apply: create nodes that are missing\n"
 	" -n, --dry-run        apply: say what would be done and do nothing\n"
 	"     --json           status, monitor: print JSON\n"
 	"     --root <dir>     the same as --sysroot\n"

@@ -218,6 +218,28 @@ class Live(launcher.TestCase):
             self.assertEqual((verdict, cause), (checks["node"]["verdict"], checks["node"]["cause"]))
             self.assertIn(f"mode {mode:04o}", checks["node"]["text"])
 
+    def test_node_of_a_containers_host(self):
+        """There "kvm-device apply" is for the host, where /dev as a whole is the host's."""
+        table = launcher.write(self.host.path("mounts"), "udev /dev devtmpfs rw 0 0\n")
+        mark = self.host.path("run")
+        launcher.write(os.path.join(mark, ".containerenv"), "")
+
+        def in_container():
+            kvmtest.mount("--bind", mark, "/run")
+
+        def with_the_hosts_dev():
+            in_container()
+            kvmtest.mount("--bind", table, f"/proc/{os.getpid()}/mounts")
+        self.host.node(mode=0o600)
+        for prepare, where in ((in_container, ""),
+                               (with_the_hosts_dev, " on this container's host")):
+            def prepare_privately(prepare=prepare):
+                launcher.libc.unshare(launcher.CLONE_NEWNS)
+                prepare()
+            _, checks = self.found(kvm=None, prepare=prepare_privately)
+            self.assertEqual(("root-only", f'run "kvm-device apply" as root{where}'),
+                             (checks["node"]["cause"], checks["node"]["advice"]))
+
     def test_capabilities(self):
         for number, verdict, usable in ((IOEVENTFD, "WARN", True), (USER_MEMORY, "FAIL", False)):
             found, checks = self.found(faults=("--without", number))

@@ -22,6 +22,9 @@ FAULTS = os.path.join(os.environ["LAUNCHER_TESTS_DIR"], "kvm-faults")
 # whoever the node lets in, so the truth is told without KVM. It is another device for kvm-device.
 OPEN = "import os,sys; os.close(os.open(sys.argv[1], os.O_RDWR | os.O_NONBLOCK))"
 
+JOIN_NONE = ("lets no group use it that users can be put into; the device rule has not been "
+             'applied: run "kvm-device apply" as root$')
+
 # name: owner, group, mode, ACL, user, groups, access, words
 CASES = {
     "owner": (4001, 0, 0o600, None, "member", (), "yes", ""),
@@ -51,6 +54,17 @@ CASES = {
     # The mode shows rw for the group: it is the mask.
     "acl-hides-the-group": (0, KVM_GID, 0o600, "u:other:rw", "member", (KVM_GID,), "permission",
                             "no group"),
+    # Groups that nobody is to be put into: root's own, one without a name, the overflow group.
+    "group-of-root": (0, 0, 0o660, None, "other", (), "permission", JOIN_NONE),
+    "group-without-name": (0, 4010, 0o660, None, "other", (), "permission",
+                           "root:4010 .*" + JOIN_NONE),
+    "group-of-nobody": (0, 65534, 0o660, None, "other", (), "permission", JOIN_NONE),
+    "acl-group-of-root": (0, 0, 0o600, "g:0:rw", "other", (), "permission", JOIN_NONE),
+    "acl-one-to-join": (0, 0, 0o660, "g:friends:rw", "other", (), "permission",
+                        "for group friends .*usermod -aG friends other"),
+    "user-without-account": (0, KVM_GID, 0o660, None, "stranger", (), "permission",
+                             "for group kvm .*4009 is not in it; run this as a user in that "
+                             "group$"),
     "acl-two-groups": (0, KVM_GID, 0o640, "g:friends:rw", "member", (KVM_GID, 4003), "yes", ""),
 }
 
@@ -192,6 +206,25 @@ class Access(kvmtest.TestCase):
                 self.assertIn("container", why)
         finally:
             os.unlink("/run/.containerenv")
+
+    def test_container_with_the_hosts_dev(self):
+        """What "kvm-device apply" refuses there is not advised: it is for the host."""
+        table = os.path.join(TOP, "mounts")
+        script = """mount --bind "$1" /proc/$$/mounts
+            exec setpriv --reuid 4002 --regid 4002 --clear-groups "$0" status --json"""
+        device.write("/run/.containerenv", "")
+        self.addCleanup(os.unlink, "/run/.containerenv")
+        for kind, where in (("tmpfs", ""), ("devtmpfs", " on this container's host")):
+            device.write(table, f"x /dev {kind} rw 0 0\n")
+            for make in (lambda: self.make(0, 0, 0o660, None),
+                         lambda: self.make(4002, 0, 0o060, None),
+                         lambda: self.make(0, 0, 0o660, "u:other:rw,m::r"),
+                         lambda: device.node("kvm", device=(1, 3))):
+                make()
+                result = device.run("unshare", "-m", "sh", "-ec", script, PROGRAM, table)
+                self.assertEqual("", result.stderr)
+                self.assertRegex(json.loads(result.stdout)["nodes"][0]["why"],
+                                 f'"kvm-device apply( --create)?" as root{where}$')
 
     def test_nodev(self):
         with kvmtest.bound("/dev", "/dev"):

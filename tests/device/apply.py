@@ -208,6 +208,30 @@ class Direct(kvmtest.TestCase):
         self.assertIn("may be that of another system, as in a chroot", result.stderr)
         self.assertEqual(GOOD, device.describe(path))
 
+    def test_container_with_the_hosts_dev(self):
+        """As with "-v /dev:/dev": it is this machine's own, read-only here for its safety."""
+        path = device.node("kvm")
+        device.write("/run/.containerenv", "")
+        self.addCleanup(os.unlink, "/run/.containerenv")
+        refused = ("kvm-device: /dev is that of this container's host: run it there; to change "
+                   "the host's nodes from here, give \"--root /\"\n")
+        script = """set -e
+            mount -t proc proc /proc
+            "$0" apply >&2
+            mount -t devtmpfs devtmpfs /dev
+            mount -o remount,bind,ro /dev
+            set +e
+            "$0" apply --create && echo done
+            "$0" apply --create --dry-run && echo done
+            "$0" apply --create --root / --dry-run"""
+        result = device.run("unshare", "-m", "-p", "-f", "sh", "-c", script, PROGRAM)
+        # Its own is changed; of the host's, none, unless that is asked for.
+        self.assertEqual(GOOD, device.describe(path))
+        self.assertEqual(f"/dev/kvm: root:root 0600 -> root:kvm {MODE:04o}\n" + 2 * refused,
+                         result.stderr)
+        self.assertRegex(result.stdout,
+                         "^" + "".join(f"/dev/{name}: .*\n" for name in device.NUMBERS) + "$")
+
     def test_usage(self):
         for args, words in ((["--json"], "not for the command apply"),
                             (["--timeout", "x"], "invalid timeout"), (["x"], "unexpected")):
@@ -397,6 +421,39 @@ class Udevd(kvmtest.TestCase):
         self.expect(0, "/dev/kvm: root:root 0600; udevd would handle it anew", args=["--dry-run"])
         time.sleep(0.3)
         self.assertEqual((0, 0, 0o600), device.describe(self.path))
+
+    def test_missing_node(self):
+        """udevd makes none: where /dev is no devtmpfs, or somebody has removed it."""
+        self.start("65-kvm.rules")
+        os.unlink(self.path)
+        self.expect(1, "there is no /dev/kvm, and udevd makes none; run it with --create")
+        self.assertRegex(device.status(PROGRAM)[0]["/dev/kvm"]["why"],
+                         "^no-device-node: there is no /dev/kvm; "
+                         '(run "kvm-device apply --create" as root$|this is a container)')
+        self.expect(0, f"/dev/kvm: would be created as root:kvm {MODE:04o}\n",
+                    args=["--create", "--dry-run"])
+        self.assertFalse(os.path.lexists(self.path))
+        for path in glob.glob("/run/udev/data/*"):
+            os.unlink(path)
+        self.expect(0, f"/dev/kvm: none -> root:kvm {MODE:04o}\n", args=["--create"])
+        self.assertEqual(GOOD, device.describe(self.path))
+        self.assertEqual(os.makedev(*device.NUMBERS["kvm"]), os.lstat(self.path).st_rdev)
+        # udevd has handled it behind that.
+        self.assertEqual("65-kvm.rules:10", device.status(PROGRAM)[0]["/dev/kvm"]["rule"])
+
+    def test_stray_file(self):
+        """What status advises for it helps."""
+        self.start("65-kvm.rules")
+        os.unlink(self.path)
+        device.write(self.path, "stray")
+        for args in ([], ["--create"]):
+            self.expect(1, "/dev/kvm is not the device 10:232: left as it is", args=args)
+        self.assertEqual(5, os.path.getsize(self.path))
+        self.assertIn('remove it and run "kvm-device apply --create" as root',
+                      device.status(PROGRAM)[0]["/dev/kvm"]["why"])
+        os.unlink(self.path)
+        self.expect(0, f"/dev/kvm: none -> root:kvm {MODE:04o}\n", args=["--create"])
+        self.assertEqual(GOOD, device.describe(self.path))
 
     def test_static_nodes(self):
         """A node whose module is not there gets no event: it is set directly."""

@@ -33,9 +33,11 @@ kvm:x:{KVM_GID}:member
 member:x:4001:
 other:x:4002:
 friends:x:4003:member
+nogroup:x:65534:
 """
 
-USERS = {"root": (0, 0), "member": (4001, 4001), "other": (4002, 4002)}
+USERS = {"root": (0, 0), "member": (4001, 4001), "other": (4002, 4002),
+         "stranger": (4009, 4009)}  # who has no account
 
 
 def policy_mode():

@@ -151,8 +151,7 @@ SECURITY = ("its mode would allow it: look for the mount option nodev, and for S
 ACCESS = [
     (node(mode=0o660, gid=KVM_GROUP), None, NOBODYS, "nobody", "root:kvm, mode 0660",
      'run "usermod -aG kvm nobody" as root and log in again'),
-    (node(mode=0o660, gid=55555), None, NOBODYS, "nobody", "root:55555, mode 0660",
-     "run this as a user in the device's group"),
+    (node(mode=0o660, gid=55555), None, NOBODYS, "nobody", "root:55555, mode 0660", RULE),
     (node(mode=0o660, gid=KVM_GROUP), None, user(55555, 55555), "55555", "root:kvm, mode 0660",
      "run this as a user in the device's group"),
     (node(mode=0o660, gid=NOBODY), None, user(TESTER, TESTER_GROUP), "tester",

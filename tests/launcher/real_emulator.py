@@ -94,6 +94,13 @@ class RealEmulator(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertNotIn("qemu-kvm:", stderr)
 
+    def test_help_that_is_taken_back(self):
+        """QEMU looks at the last of these only, and runs a guest."""
+        emulator = self.start(["-cpu", "help", "-d", "help", "-vga", "help", *MACHINE,
+                               "-d", "guest_errors", "-D", "/dev/null", "-vga", "none"])
+        self.assertEqual(emulator.execute("query-kvm"), {"enabled": True, "present": True})
+        self.assertEqual(emulator.quit()[0], 0)
+
     def test_choice_of_tcg(self):
         emulator = self.start(["-accel", "tcg"] + [a.replace(",kernel-irqchip=split", "")
                                                     for a in MACHINE])

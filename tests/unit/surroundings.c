@@ -74,6 +74,45 @@ static void test_container(void **state)
 	check_rows(rows, array_size(rows), NULL, surroundings_container);
 }
 
+static void test_shared_dev(void **state)
+{
+#define DEVTMPFS "udev /dev devtmpfs rw 0 0\n"
+#define TMPFS    "tmpfs /dev tmpfs rw 0 0\n"
+#define BELOW    "devpts /dev/pts devpts rw 0 0\ntmpfs /dev/shm tmpfs rw 0 0\n"
+	static const struct {
+		const char *container, *mounts;
+		bool expected;
+	} rows[] = {
+		{"docker", "overlay / overlay rw 0 0\n" DEVTMPFS BELOW, true},
+		{"lxc", DEVTMPFS, true},
+		{"docker", TMPFS BELOW, false},
+		/* The last one covers the others. */
+		{"docker", TMPFS DEVTMPFS BELOW, true},
+		{"docker", DEVTMPFS TMPFS, false},
+		/* The host's is to be seen elsewhere. */
+		{"docker", TMPFS "udev /host/dev devtmpfs rw 0 0\n", false},
+		{"docker", "devtmpfs /dev tmpfs rw 0 0\n", false},
+		{"docker", "", false},
+		{"docker", NULL, false},
+		{"wsl", DEVTMPFS, false},
+		{NULL, DEVTMPFS BELOW, false},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < array_size(rows); i++) {
+		tree_put(&tree, "proc/1/environ", "");
+		if (rows[i].container)
+			tree_put(&tree, "run/systemd/container", rows[i].container);
+		if (rows[i].mounts)
+			tree_put(&tree, "proc/mounts", rows[i].mounts);
+		if (surroundings_share_dev(&tree.root) != rows[i].expected)
+			fail_msg("row %zu", i);
+		tree_delete(&tree, "run");
+		tree_delete(&tree, "proc");
+	}
+}
+
 static void test_hypervisor(void **state)
 {
 	static const struct row arm[] = {
@@ -112,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_container, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_dev, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hypervisor, setup, teardown),
 	};
 
