@@ -160,10 +160,11 @@ class Stats(kvmtest.TestCase):
             while os.path.exists(path) and time.monotonic() < begin + 10:
                 time.sleep(0.002)
             return time.monotonic() - begin
-        bare = max(end(False) for _ in range(3))
-        watched = max(end(True) for _ in range(3))
-        print(f"the end of a VM: {bare * 1000:.0f} ms, watched {watched * 1000:.0f} ms")
-        self.assertLess(watched, bare + LIMIT)
+        # Not the longest: this machine itself stands still for as long now and then.
+        bare, watched = (sorted(end(watched) for _ in range(5)) for watched in (False, True))
+        print("the end of a VM:", *(f"{seconds * 1000:.0f} ms" for seconds in bare), "watched:",
+              *(f"{seconds * 1000:.0f} ms" for seconds in watched))
+        self.assertLess(watched[2], bare[2] + LIMIT)
 
     @staticmethod
     def set_scope(scope):
