@@ -117,7 +117,11 @@ static int batch(struct session *session, const struct options *options, int sig
 	if (replay && !options->count)
 		replay_leap(replay);
 	for (i = 0; i < count && r == 0; i++) {
-		deadline += SECOND;
+		uint64_t now = clock_now_ns();
+
+		/* By the clock; what is missed is not made up for by intervals of no time. */
+		for (deadline += SECOND; deadline <= now;)
+			deadline += SECOND;
 		if (replay ? signals_next(signal_fd) : signals_wait(signal_fd, -1, deadline))
 			return 0;
 		r = report_take(&record.report);

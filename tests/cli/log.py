@@ -4,6 +4,7 @@
 import array
 import csv
 import fcntl
+import json
 import os
 import select
 import signal
@@ -245,6 +246,21 @@ class Log(LogCase):
         time.sleep(0.5)
         self.end(process)
         self.assertEqual(2, len(self.lines()))
+
+    def test_batch_does_not_make_up_for_a_delay(self):
+        """What it was late for is one long interval: those after it are no shorter for that."""
+        process = self.launch_frozen(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", "-1",
+                                     "--count", "6", "--format", "json")
+        time.sleep(3.5)  # that is the delay
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual((0, ""), (process.returncode, err))
+        intervals = [json.loads(line)["interval"] for line in out.splitlines()]
+        self.assertEqual(6, len(intervals))
+        self.assertGreater(max(intervals), 3.4, "there was no delay")
+        # Each wait is for a whole second that is still to come, so two of them take one at least.
+        for pair in zip(intervals, intervals[1:]):
+            self.assertGreater(sum(pair), 1, intervals)
 
     def test_closed_pipe(self):
         process = self.start("-l", "-s", "0.1")
