@@ -187,6 +187,50 @@ class Log(LogCase):
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
 
+    def launch_into_full_pipe(self, before, *args):
+        """A program whose reader stands still, with `before` in a pipe of one page, which takes no
+        more than that.
+        """
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.write(writer, before)
+        process = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", *args, stdout=writer)
+        os.close(writer)
+        return reader, process
+
+    def assert_signal_ends(self, process, number):
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(1, process.returncode)
+        self.assertRegex(err, "^kvm_stat: stopped by a signal while .* not whole\n$")
+
+    def test_reader_of_a_batch_stands_still(self):
+        self.root = os.path.join(self.directory, "all-fields")
+        mkfixture.make(self.root, self.guests)
+        unread = array.array("i", [0])
+
+        def begun():
+            fcntl.ioctl(reader, termios.FIONREAD, unread)
+            return unread[0] > 0
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(number):
+                reader, process = self.launch_into_full_pipe(b"", "-1", "--by", "guest",
+                                                             "--format", "json")
+                kvmtest.until(begun, "what the pipe takes")
+                self.assert_signal_ends(process, number)
+                self.assertTrue(os.read(reader, 4096).startswith(b'{"schema":'))
+
+    def test_reader_of_names_stands_still(self):
+        _, process = self.launch_into_full_pipe(b"x" * 4096, "-f", "help")
+
+        def waits():
+            asleep = kvmtest.state(process.pid) == "S"
+            time.sleep(0.05)
+            return asleep and kvmtest.state(process.pid) == "S"
+        kvmtest.until(waits, "it waits for its reader")
+        self.assert_signal_ends(process, signal.SIGTERM)
+
     def test_waiting_for_kvm(self):
         kvm = os.path.join(self.root, "sys/kernel/debug/kvm")
         os.rename(kvm, kvm + ".away")
