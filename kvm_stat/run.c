@@ -245,7 +245,7 @@ static int run(const struct options *options, int signal_fd)
 {
 	struct kvm_uevent_monitor *monitor = NULL;
 	struct session session;
-	bool said = false;
+	bool said = false, looked = false;
 	int status, r;
 
 	for (;;) {
@@ -259,19 +259,27 @@ static int run(const struct options *options, int signal_fd)
 		/* What was damaged has been said, and what was good has been shown. */
 		if (r == 0 && status == 0 && session.replay && replay_damage(session.replay))
 			status = 1;
+		/* It was loaded a moment ago, and may be again already: unloaded and loaded anew. */
+		if (session.time.tv_sec)
+			looked = false;
 		screen_release_messages();
 		session_close(&session);
 		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))
 			break;
 		if (options->output)
 			export_clear(options);
+		/* Once more before it is waited for: what comes after that look is heard of. */
+		if (!looked) {
+			if (!monitor && kvm_uevent_open(&monitor) < 0)
+				monitor = NULL;
+			looked = true;
+			continue;
+		}
 		status = said ? 0 : log_check(options);
 		if (status)
 			break;
 		if (!said)
 			message_warning("KVM is not loaded; counting starts when it is");
-		if (!said && kvm_uevent_open(&monitor) < 0)
-			monitor = NULL;
 		said = true;
 		if (!wait_for_kvm(monitor, signal_fd))
 			break;

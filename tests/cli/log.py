@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import termios
@@ -244,6 +245,22 @@ class Log(LogCase):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
         self.assertEqual(0, process.returncode)
+
+    def test_kvm_is_loaded_anew(self):
+        """Between two samples: then there is nothing to wait for, and nothing to say."""
+        kvm = os.path.join(self.root, "sys/kernel/debug/kvm")
+        process = self.start("-s", "0.2", "-L", self.file, "-f", FIELDS, "-c")
+        self.until_lines(2)
+        with kvmtest.frozen(process):
+            os.rename(kvm, kvm + ".old")
+            shutil.copytree(kvm + ".old", kvm)
+            shutil.rmtree(kvm + ".old")
+        kvmtest.until_sampled(process, self.file)
+        mkfixture.advance(self.root)
+        kvmtest.until_sampled(process, self.file)
+        self.end(process)  # without a message
+        expected = sum(mkfixture.increment("exits", n) for n in range(self.guests))
+        self.assertEqual(expected, sum(int(line.split(",")[1]) for line in self.lines()[1:]))
 
     def test_waiting_needs_a_log_that_can_be_written(self):
         os.rename(os.path.join(self.root, "sys/kernel/debug/kvm"), self.file + ".away")
