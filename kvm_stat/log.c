@@ -186,8 +186,12 @@ static int log_loop(struct log *log, const struct options *options, int signal_f
 		return report_sample(options, r);
 	r = start_columns(log);
 	while (r == 0 && (!options->count || log->total < options->count)) {
-		uint64_t now = clock_now_ns();
+		uint64_t now;
 
+		r = report_follow_guest(&log->record.report);
+		if (r < 0)
+			return report_sample(options, r);
+		now = clock_now_ns();
 		/* By the clock, so that records do not drift; what is missed is not made up for. */
 		for (next += delay; next <= now;)
 			next += delay;

@@ -177,8 +177,12 @@ static int batch(struct session *session, const struct options *options, int sig
 	if (replay && !options->count)
 		replay_leap(replay);
 	for (i = 0; i < count && r == 0; i++) {
-		uint64_t now = clock_now_ns();
+		uint64_t now;
 
+		r = report_follow_guest(&record.report);
+		if (r < 0)
+			break;
+		now = clock_now_ns();
 		/* By the clock; what is missed is not made up for by intervals of no time. */
 		for (deadline += SECOND; deadline <= now;)
 			deadline += SECOND;

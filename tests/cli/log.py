@@ -355,6 +355,121 @@ class Log(LogCase):
                 self.assertEqual(1, len(result.stderr.splitlines()), result.stderr)
 
 
+class LogOfOneGuest(LogCase):
+    """A guest that ends while it is watched, and what has its name or its number after that."""
+    only = ["exits", "io_exits", "pages_4k"]
+
+    def watch(self, *args):
+        self.file = os.path.join(self.directory, f"log{args}")
+        process = self.start("-L", self.file, "-s", "0.1", "-f", "exits$", *args)
+        self.until_lines(2)
+        return process
+
+    def until_said(self, process, text):
+        """The next line that it says, one at a time."""
+        kvmtest.until(lambda: select.select([process.stderr], [], [], 0)[0], f"it says: {text}")
+        self.assertEqual(f"kvm_stat: warning: {text}\n", process.stderr.readline())
+
+    def count(self, process):
+        """What happens now is in one of the next two records."""
+        kvmtest.until_sampled(process, self.file)
+        mkfixture.advance(self.root)
+        kvmtest.until_sampled(process, self.file)
+
+    def total(self):
+        if "json" in self.file:
+            return sum(row["delta"] for line in self.lines() for row in json.loads(line)["rows"])
+        records = [line for line in self.lines() if "exits" not in line]
+        return sum(int(line.replace(",", " ").split()[-1]) for line in records)
+
+    def test_guest_that_is_back(self):
+        for number, options in enumerate(([], ["-c"], ["--format", "json"])):
+            with self.subTest(options):
+                pid = 1700 + 100 * number
+                before = pid - 100 if number else 1100
+                process = self.watch("-g", "guest2", *options)
+                mkfixture.remove_guest(self.root, f"{before}-11")
+                self.until_said(process, f'guest "guest2" (process {before}) has ended; '
+                                         "counting goes on when it is back")
+                self.count(process)
+                self.assertEqual(0, self.total())
+                mkfixture.add_guest(self.root, pid, "guest2", only=self.only)
+                self.until_said(process,
+                                f'guest "guest2" is back as process {pid}; its totals start from 0')
+                self.count(process)
+                self.end(process)  # without another message
+                self.assertEqual(mkfixture.increment("exits", 1), self.total())
+                if "json" in options:
+                    samples = list(map(json.loads, self.lines()))
+                    self.assertGreater(min(sample["interval"] for sample in samples), 0.01)
+                    row = samples[-1]["rows"][0]
+                    self.assertEqual({"name": "guest2", "pid": pid}, row["guest"])
+                    self.assertEqual(self.total(), row["total"])
+
+    def test_restart_between_two_samples(self):
+        process = self.watch("-g", "guest2")
+        with kvmtest.frozen(process):
+            mkfixture.remove_guest(self.root, "1100-11")
+            mkfixture.add_guest(self.root, 1700, "guest2", only=self.only)
+        self.until_said(process, 'guest "guest2" is back as process 1700; its totals start from 0')
+        self.count(process)
+        self.end(process)
+        self.assertEqual(mkfixture.increment("exits", 1), self.total())
+
+    def test_two_of_the_name(self):
+        """It is not known which one is meant."""
+        process = self.watch("-g", "guest2")
+        with kvmtest.frozen(process):
+            mkfixture.remove_guest(self.root, "1100-11")
+            for pid in (1700, 1800):
+                mkfixture.add_guest(self.root, pid, "guest2", only=self.only)
+        self.until_said(process, 'guest "guest2" (process 1100) has ended; '
+                                 "counting goes on when it is back")
+        self.count(process)
+        self.end(process)
+        self.assertEqual(0, self.total())
+
+    def test_process_that_ends(self):
+        """Who asks for a process is not given another one."""
+        process = self.watch("-p", "1100")
+        mkfixture.remove_guest(self.root, "1100-11")
+        self.until_said(process, "process 1100 has ended: nothing more is counted")
+        mkfixture.add_guest(self.root, 1700, "guest2", only=self.only)
+        self.count(process)
+        self.end(process)
+        self.assertEqual(0, self.total())
+
+    def test_another_process_of_that_number(self):
+        for options, said in ((["-p", "1100"], "process 1100 has ended: nothing more is counted"),
+                              (["-g", "guest2"], 'guest "guest2" (process 1100) has ended; '
+                                                 "counting goes on when it is back")):
+            for extra in ([], ["-c"]):
+                with self.subTest(options + extra):
+                    self.setUp()
+                    mkfixture.put_start(self.root, 1100, 500)
+                    process = self.watch(*options, *extra)
+                    with kvmtest.frozen(process):
+                        mkfixture.remove_guest(self.root, "1100-11")
+                        mkfixture.add_guest(self.root, 1100, "other", only=self.only)
+                        mkfixture.put_start(self.root, 1100, 501)
+                    self.until_said(process, said)
+                    self.count(process)
+                    self.end(process)
+                    self.assertEqual(0, self.total(), "numbers of another guest")
+
+    def test_back_with_its_number(self):
+        mkfixture.put_start(self.root, 1100, 500)
+        process = self.watch("-g", "guest2")
+        with kvmtest.frozen(process):
+            mkfixture.remove_guest(self.root, "1100-11")
+            mkfixture.add_guest(self.root, 1100, "guest2", only=self.only)
+            mkfixture.put_start(self.root, 1100, 501)
+        self.until_said(process, 'guest "guest2" is back as process 1100; its totals start from 0')
+        self.count(process)
+        self.end(process)
+        self.assertEqual(mkfixture.increment("exits", 1), self.total())
+
+
 class LogWithoutGuests(LogCase):
     """A log that starts before the first guest (B9)."""
     guests = 0
