@@ -182,24 +182,43 @@ int guest_threads(const struct host_root *root, pid_t pid, pid_t **ret_tids, siz
 	return 0;
 }
 
-int guest_thread_cpu(const struct host_root *root, pid_t pid, pid_t tid, unsigned int *ret_cpu)
+/* Reads field `number` of a stat file, numbered from 1 as in proc_pid_stat(5), up to `max`. */
+static int read_stat(const struct host_root *root, const char *path, int number, uint64_t max,
+		     uint64_t *ret_value)
 {
-	char path[64], buf[1024], *field, *rest;
-	uint64_t cpu;
-	ssize_t length;
+	char buf[1024], *field, *rest;
+	ssize_t length = host_read(root, path, buf, sizeof(buf));
 	int i;
 
-	snprintf(path, sizeof(path), "proc/%d/task/%d/stat", (int)pid, (int)tid);
-	length = host_read(root, path, buf, sizeof(buf));
 	if (length < 0)
 		return (int)length;
 	/* The second field, the name, may hold anything; the last ')' ends it. */
 	rest = strrchr(buf, ')');
-	for (i = 2; rest && i < 39; i++)
+	for (i = 2; rest && i < number; i++)
 		(void)strsep(&rest, " ");
 	field = rest ? strsep(&rest, " ") : NULL;
-	if (!field || number_parse_u64(field, 0, UINT32_MAX, &cpu) < 0)
+	if (!field || number_parse_u64(field, 0, max, ret_value) < 0)
 		return -EBADMSG;
-	*ret_cpu = (unsigned int)cpu;
 	return 0;
+}
+
+int guest_thread_cpu(const struct host_root *root, pid_t pid, pid_t tid, unsigned int *ret_cpu)
+{
+	char path[64];
+	uint64_t cpu;
+	int r;
+
+	snprintf(path, sizeof(path), "proc/%d/task/%d/stat", (int)pid, (int)tid);
+	r = read_stat(root, path, 39, UINT32_MAX, &cpu);
+	if (r == 0)
+		*ret_cpu = (unsigned int)cpu;
+	return r;
+}
+
+int guest_start_time(const struct host_root *root, pid_t pid, uint64_t *ret_ticks)
+{
+	char path[64];
+
+	return read_stat(root, proc_path(path, sizeof(path), pid, "stat"), 22, UINT64_MAX,
+			 ret_ticks);
 }

@@ -41,3 +41,10 @@ int guest_threads(const struct host_root *root, pid_t pid, pid_t **ret_tids,
  */
 int guest_thread_cpu(const struct host_root *root, pid_t pid, pid_t tid,
 		     unsigned int *ret_cpu) must_check;
+
+/*
+ * When process `pid` started, in clock ticks since boot, from its stat file (field 22): no other
+ * process that ever has its number started then. Returns 0 or -errno (-ENOENT or -ESRCH: it is
+ * gone).
+ */
+int guest_start_time(const struct host_root *root, pid_t pid, uint64_t *ret_ticks) must_check;

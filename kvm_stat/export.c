@@ -102,6 +102,9 @@ int export_run(struct session *session, const struct options *options, int signa
 			return end_unreadable(options, r);
 		if (options->count && ++count >= options->count)
 			return export.error < 0;
+		r = report_follow_guest(&export.report);
+		if (r < 0)
+			return end_unreadable(options, r);
 		now = clock_now_ns();
 		for (next += delay; next <= now;)
 			next += delay;

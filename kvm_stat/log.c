@@ -25,14 +25,6 @@ static bool is_csv(const struct log *log)
 	return log->record.options->format == FORMAT_CSV;
 }
 
-static int write_memory(struct log *log, FILE *stream, char **text, const size_t *length)
-{
-	int r = fclose(stream) ? -ENOMEM : log_file_write(&log->file, *text, *length);
-
-	free(*text);
-	return r;
-}
-
 /*
  * Writes the banner. A CSV file has it only once, at its start, so that the file stays one table;
  * should its records have other columns (another kernel, other options), it is written again
@@ -58,7 +50,7 @@ static int write_banner(struct log *log)
 		free(text);
 		return r;
 	}
-	return write_memory(log, stream, &text, &length);
+	return log_file_write_stream(&log->file, stream, &text, &length);
 }
 
 static int write_record(struct log *log)
@@ -74,7 +66,7 @@ static int write_record(struct log *log)
 		free(text);
 		return r;
 	}
-	return write_memory(log, stream, &text, &length);
+	return log_file_write_stream(&log->file, stream, &text, &length);
 }
 
 static int start_columns(struct log *log)
@@ -194,8 +186,12 @@ static int log_loop(struct log *log, const struct options *options, int signal_f
 		return report_sample(options, r);
 	r = start_columns(log);
 	while (r == 0 && (!options->count || log->total < options->count)) {
-		uint64_t now = clock_now_ns();
+		uint64_t now;
 
+		r = report_follow_guest(&log->record.report);
+		if (r < 0)
+			return report_sample(options, r);
+		now = clock_now_ns();
 		/* By the clock, so that records do not drift; what is missed is not made up for. */
 		for (next += delay; next <= now;)
 			next += delay;

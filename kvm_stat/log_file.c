@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -144,6 +145,14 @@ int log_file_write(struct log_file *file, const char *text, size_t length)
 	if (error && done && end >= 0)
 		(void)!ftruncate(file->fd, end);
 	return error;
+}
+
+int log_file_write_stream(struct log_file *file, FILE *stream, char **text, const size_t *length)
+{
+	int r = fclose(stream) ? -ENOMEM : log_file_write(file, *text, *length);
+
+	free(*text);
+	return r;
 }
 
 /* Reads a file line by line in bounded memory, to judge those that begin with a prefix. */

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "host/cleanup.h"
 
@@ -38,6 +39,13 @@ int log_file_close(struct log_file *file) must_check;
  * a signal came while a pipe or terminal took nothing.
  */
 int log_file_write(struct log_file *file, const char *text, size_t length) must_check;
+
+/*
+ * Ends `stream`, which open_memstream() made of *text and *length, writes what is in it and frees
+ * that. Returns as log_file_write().
+ */
+int log_file_write_stream(struct log_file *file, FILE *stream, char **text,
+			  const size_t *length) must_check;
 
 /*
  * Whether the last line of the file that begins with `prefix` is exactly `line` (with its line

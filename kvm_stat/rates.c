@@ -115,6 +115,23 @@ int rates_update(struct rates *rates, struct sample *now)
 	return 0;
 }
 
+int rates_repeat(const struct rates *rates, struct sample *now)
+{
+	const struct sample *before = &rates->before;
+	size_t i;
+	int r = 0;
+
+	sample_clear(now);
+	for (i = 0; i < before->count && r == 0; i++) {
+		const struct sample_row *row = &before->rows[i];
+		const struct distribution *distribution = sample_distribution(before, row);
+
+		r = distribution ? sample_add_distribution(now, *row, distribution)
+				 : sample_add(now, *row);
+	}
+	return r;
+}
+
 void rates_restart(struct rates *rates)
 {
 	sample_clear(&rates->before);

@@ -38,6 +38,12 @@ struct rates {
  */
 int rates_update(struct rates *rates, struct sample *now) must_check;
 
+/*
+ * Makes `now` the rows of the sample that was given before, in which then nothing has happened
+ * since. Returns 0 or -ENOMEM.
+ */
+int rates_repeat(const struct rates *rates, struct sample *now) must_check;
+
 /* Forgets the sample before, as after a reset or another selection. */
 void rates_restart(struct rates *rates);
 

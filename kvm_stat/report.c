@@ -69,9 +69,48 @@ int report_take(struct report *report)
 		report->start = report->time;
 	if (report->lists_guests && !knows_guests(report))
 		list_guests(report);
-	report->ended = report->pid && session_guest_ended(session, report->pid);
+	report->ended = session_guest_ended(session);
 	report->source_count = session_list_sources(session, report->sources);
 	return 0;
+}
+
+static void say_ended(struct report *report)
+{
+	const char *name = report->session->watched.raw_name;
+
+	if (report->said_ended)
+		return;
+	report->said_ended = true;
+	if (report->session->follows_name && name)
+		message_warning("guest \"%s\" (process %d) has ended; counting goes on when it is "
+				"back",
+				name, (int)report->pid);
+	else
+		message_warning("process %d has ended: nothing more is counted", (int)report->pid);
+}
+
+int report_follow_guest(struct report *report)
+{
+	struct session *session = report->session;
+	pid_t pid;
+
+	switch (session_look_at_guest(session, &pid)) {
+	case SESSION_GUEST_RUNS:
+		return 0;
+	case SESSION_GUEST_ENDED:
+		say_ended(report);
+		return 0;
+	case SESSION_GUEST_BACK:
+		break;
+	}
+	/* Should that fail, the reason has been said, and the selection before counts again. */
+	if (session_select_guest(session, pid) == 0) {
+		report->pid = pid;
+		report->said_ended = false;
+		message_warning("guest \"%s\" is back as process %d; its totals start from 0",
+				session->watched.raw_name, (int)pid);
+	}
+	return report_take(report);
 }
 
 static int compare_rows(const void *a, const void *b)

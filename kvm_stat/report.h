@@ -20,7 +20,8 @@ struct report {
 	/* Owned by report.c: */
 	struct session *session;
 	bool lists_guests;
-	bool said; /* that guests cannot be listed */
+	bool said;       /* that guests cannot be listed */
+	bool said_ended; /* that the guest has ended */
 	char host_name[65];
 };
 
@@ -32,6 +33,13 @@ void report_start(struct report *report, struct session *session, bool lists_gue
  * when a source has failed as a whole. That guests cannot be listed is said once.
  */
 int report_take(struct report *report) must_check;
+
+/*
+ * After a report was written: says once when the guest that is watched has ended, and when it is
+ * back. Then it is watched from now on, as by report_take(), with totals from 0: the next report is
+ * of the time since. Returns as report_take().
+ */
+int report_follow_guest(struct report *report) must_check;
 
 /* The process of the guest that a row is of, also where all rows are of the one; 0: of many. */
 pid_t report_guest_pid(const struct report *report, const struct rate *rate);

@@ -15,6 +15,7 @@
 #include "kvm_stat/explain.h"
 #include "kvm_stat/export.h"
 #include "kvm_stat/log.h"
+#include "kvm_stat/log_file.h"
 #include "kvm_stat/record.h"
 #include "kvm_stat/recorder.h"
 #include "kvm_stat/replay.h"
@@ -48,40 +49,99 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/*
+ * Prints what was written into memory, as log_file_write_stream(): a write by stdio would wait for a
+ * reader that stands still without hearing the signals, which are blocked. Returns the exit status.
+ */
+static int print(FILE *stream, char **text, const size_t *length, int signal_fd)
+{
+	struct log_file file;
+	int r = log_file_open(&file, NULL, signal_fd);
+
+	if (r == 0) {
+		r = log_file_write_stream(&file, stream, text, length);
+	} else {
+		fclose(stream);
+		free(*text);
+	}
+	if (r == -ECANCELED)
+		message_error("stopped by a signal while standard output took no more: what was "
+			      "printed is not whole");
+	else if (r < 0)
+		message_error("cannot write to standard output: %s", strerror(-r));
+	return r < 0;
+}
+
+static int print_names(const struct names *names, int signal_fd)
+{
+	char *text = NULL;
+	size_t i, length = 0;
+	FILE *stream = open_memstream(&text, &length);
+
+	if (!stream) {
+		message_error("cannot list the fields: %s", strerror(ENOMEM));
+		return 1;
+	}
+	for (i = 0; i < names->count; i++) {
+		if (i == 0 || strcmp(names->list[i - 1], names->list[i]))
+			fprintf(stream, "  %s\n", names->list[i]);
+	}
+	return print(stream, &text, &length, signal_fd);
+}
+
 /* -f help */
-static int list_fields(struct session *session)
+static int list_fields(struct session *session, int signal_fd)
 {
 	struct names names = {0};
 	size_t i;
-	int r = 0;
+	int status, r = 0;
 
 	for (i = 0; i < session->source_count && r == 0; i++)
 		r = source_list(session->sources[i], take_name, &names);
 	if (names.count)
 		qsort(names.list, names.count, sizeof(*names.list), compare_names);
-	for (i = 0; i < names.count; i++) {
-		if (i == 0 || strcmp(names.list[i - 1], names.list[i]))
-			printf("  %s\n", names.list[i]);
-	}
+	status = print_names(&names, signal_fd);
 	for (i = 0; i < names.count; i++)
 		free(names.list[i]);
 	free(names.list);
 	if (r < 0)
 		message_error("cannot list the fields: %s", strerror(-r));
-	return r < 0;
+	return r < 0 ? 1 : status;
 }
 
 /* --exits */
-static int print_exits(const struct rates *rates, bool first)
+static int write_exits(FILE *stream, const struct rates *rates, bool first)
 {
 	struct exit_table table = {0};
 	int r = exit_table_update(&table, rates, EXIT_INTERVAL);
 
 	if (!first)
-		putchar('\n');
+		putc('\n', stream);
 	if (r == 0)
-		output_exits(stdout, &table);
+		output_exits(stream, &table);
 	exit_table_done(&table);
+	return r;
+}
+
+/* Returns 0; 1 when it could not be written, which has been said; or -errno. */
+static int print_batch(struct record *record, bool first, int signal_fd)
+{
+	const struct options *options = record->options;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *stream = open_memstream(&text, &length);
+	int r;
+
+	if (!stream)
+		return -ENOMEM;
+	if (options->exits && options->format == FORMAT_TEXT)
+		r = write_exits(stream, record->report.rates, first);
+	else
+		r = record_write_batch(record, stream, first);
+	if (r == 0)
+		return print(stream, &text, &length, signal_fd);
+	fclose(stream);
+	free(text);
 	return r;
 }
 
@@ -117,16 +177,20 @@ static int batch(struct session *session, const struct options *options, int sig
 	if (replay && !options->count)
 		replay_leap(replay);
 	for (i = 0; i < count && r == 0; i++) {
-		deadline += SECOND;
+		uint64_t now;
+
+		r = report_follow_guest(&record.report);
+		if (r < 0)
+			break;
+		now = clock_now_ns();
+		/* By the clock; what is missed is not made up for by intervals of no time. */
+		for (deadline += SECOND; deadline <= now;)
+			deadline += SECOND;
 		if (replay ? signals_next(signal_fd) : signals_wait(signal_fd, -1, deadline))
 			return 0;
 		r = report_take(&record.report);
-		if (r == 0 && options->exits && options->format == FORMAT_TEXT)
-			r = print_exits(&session->rates, i == 0);
-		else if (r == 0)
-			r = record_write_batch(&record, stdout, i == 0);
-		if (r == 0 && stdout_flush() < 0)
-			return 1;
+		if (r == 0)
+			r = print_batch(&record, i == 0, signal_fd);
 	}
 	if (r == -ENODATA)
 		return say_end(replay, options);
@@ -137,14 +201,14 @@ static int batch(struct session *session, const struct options *options, int sig
 	}
 	if (r == -EINTR) /* a signal ends the program, as between two samples */
 		return 0;
-	return r < 0 ? say_unreadable(r) : 0;
+	return r < 0 ? say_unreadable(r) : r;
 }
 
 static int run_mode(struct session *session, const struct options *options, int signal_fd)
 {
 	switch (options->mode) {
 	case MODE_LIST_FIELDS:
-		return list_fields(session);
+		return list_fields(session, signal_fd);
 	case MODE_LOG:
 		return log_run(session, options, signal_fd);
 	case MODE_EXPORT:
@@ -185,7 +249,7 @@ static int run(const struct options *options, int signal_fd)
 {
 	struct kvm_uevent_monitor *monitor = NULL;
 	struct session session;
-	bool said = false;
+	bool said = false, looked = false;
 	int status, r;
 
 	for (;;) {
@@ -199,19 +263,27 @@ static int run(const struct options *options, int signal_fd)
 		/* What was damaged has been said, and what was good has been shown. */
 		if (r == 0 && status == 0 && session.replay && replay_damage(session.replay))
 			status = 1;
+		/* It was loaded a moment ago, and may be again already: unloaded and loaded anew. */
+		if (session.time.tv_sec)
+			looked = false;
 		screen_release_messages();
 		session_close(&session);
 		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))
 			break;
 		if (options->output)
 			export_clear(options);
+		/* Once more before it is waited for: what comes after that look is heard of. */
+		if (!looked) {
+			if (!monitor && kvm_uevent_open(&monitor) < 0)
+				monitor = NULL;
+			looked = true;
+			continue;
+		}
 		status = said ? 0 : log_check(options);
 		if (status)
 			break;
 		if (!said)
 			message_warning("KVM is not loaded; counting starts when it is");
-		if (!said && kvm_uevent_open(&monitor) < 0)
-			monitor = NULL;
 		said = true;
 		if (!wait_for_kvm(monitor, signal_fd))
 			break;

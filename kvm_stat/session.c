@@ -81,6 +81,14 @@ static int check_pid(struct session *session, pid_t pid)
 	return 0;
 }
 
+/* Watches the guest that is selected now. */
+static void watch_guest(struct session *session)
+{
+	watched_set(&session->watched, session->replay ? NULL : &session->root,
+		    session->selection.pid);
+	watched_keep_name(&session->watched, &session->guests);
+}
+
 static int find_guest(struct session *session, const struct options *options)
 {
 	pid_t pid = options->pid;
@@ -90,9 +98,12 @@ static int find_guest(struct session *session, const struct options *options)
 		r = resolve_name(session, options->guest, &pid);
 	else if (pid)
 		r = check_pid(session, pid);
-	if (r == 0)
-		session->selection.pid = pid;
-	return r;
+	if (r < 0)
+		return r;
+	session->selection.pid = pid;
+	session->follows_name = options->guest || options->mode == MODE_SCREEN;
+	watch_guest(session);
+	return 0;
 }
 
 /* Makes a source count rows as fine as it can tell them apart: that is what a recording is of. */
@@ -362,6 +373,7 @@ void session_close(struct session *session)
 	sample_done(&session->sample);
 	rates_done(&session->rates);
 	guests_done(&session->guests);
+	watched_done(&session->watched);
 	field_filter_free(session->filter);
 	free(session->only);
 	session->filter = NULL;
@@ -386,6 +398,13 @@ static void tell_new_trouble(struct session *session, size_t index)
 	session->lost[index] = health.lost;
 }
 
+/* Whether what the sources count is of another process than the one that was selected. */
+static bool is_replaced(const struct session *session)
+{
+	return session->selection.pid && !session->replay &&
+	       watched_state(&session->watched, &session->root) == WATCHED_REPLACED;
+}
+
 int session_read(struct session *session)
 {
 	size_t i;
@@ -400,6 +419,8 @@ int session_read(struct session *session)
 			return r;
 		tell_new_trouble(session, i);
 	}
+	if (is_replaced(session) && rates_repeat(&session->rates, &session->sample) < 0)
+		return -ENOMEM;
 	if (session->replay) {
 		session->sample.time_ns = replay_moment(session->replay)->monotonic_ns;
 		session->time = replay_moment(session->replay)->time;
@@ -549,7 +570,22 @@ int session_select(struct session *session, const struct selection *wanted)
 	}
 	free(session->only);
 	session->only = only;
+	if (session->selection.pid != session->watched.pid)
+		watch_guest(session);
 	return 0;
+}
+
+int session_select_guest(struct session *session, pid_t pid)
+{
+	struct selection selection = session->selection;
+	int r;
+
+	selection.pid = pid;
+	selection.tid = 0;
+	r = session_select(session, &selection);
+	if (r == 0)
+		watch_guest(session);
+	return r;
 }
 
 int session_select_fields(struct session *session, const char *pattern, char **ret_why)
@@ -572,48 +608,6 @@ int session_select_fields(struct session *session, const char *pattern, char **r
 	field_filter_free(session->filter);
 	session->filter = filter;
 	return 0;
-}
-
-static int copy_guests(struct guests *to, const struct guests *from)
-{
-	struct guests copy = {.list = calloc(from->count + 1, sizeof(*copy.list))};
-	size_t i;
-
-	for (i = 0; copy.list && i < from->count; i++) {
-		struct guest *guest = &copy.list[copy.count++];
-
-		*guest = (struct guest){.pid = from->list[i].pid,
-					.name = strdup(from->list[i].name),
-					.raw_name = strdup(from->list[i].raw_name)};
-		if (!guest->name || !guest->raw_name)
-			break;
-	}
-	if (!copy.list || i < from->count) {
-		guests_done(&copy);
-		return -ENOMEM;
-	}
-	guests_done(to);
-	*to = copy;
-	return 0;
-}
-
-int session_check_pid(const struct session *session, pid_t pid, pid_t *ret_process)
-{
-	if (!session->replay)
-		return guests_check_pid(&session->root, pid, ret_process);
-	if (ret_process)
-		*ret_process = pid;
-	return guests_find_pid(replay_all_guests(session->replay), pid) ? 0 : -ESRCH;
-}
-
-bool session_guest_ended(const struct session *session, pid_t pid)
-{
-	char path[32];
-
-	if (session->replay)
-		return !guests_find_pid(replay_guests(session->replay), pid);
-	snprintf(path, sizeof(path), "proc/%d", (int)pid);
-	return !host_exists(&session->root, path);
 }
 
 bool session_host_name(const struct session *session, char *buf, size_t size)
@@ -644,11 +638,4 @@ size_t session_list_sources(const struct session *session, struct session_source
 							session->unreadable[i]};
 	}
 	return i;
-}
-
-int session_update_guests(struct session *session)
-{
-	if (session->replay)
-		return copy_guests(&session->guests, replay_shown_guests(session->replay));
-	return guests_update(&session->root, &session->guests);
 }

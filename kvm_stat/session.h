@@ -8,6 +8,7 @@
 #include "kvm_stat/options.h"
 #include "kvm_stat/rates.h"
 #include "kvm_stat/source.h"
+#include "kvm_stat/watched.h"
 
 #define SESSION_SOURCES_MAX 3
 
@@ -22,7 +23,9 @@ struct session {
 	struct field_filter *filter;            /* owned; NULL: no filter */
 	char *only;                             /* owned; as selection.only */
 	struct selection selection;             /* filter and only point to the two above */
-	struct guests guests;                   /* as of the last session_update_guests() */
+	struct watched watched;                 /* the guest of selection.pid */
+	bool follows_name;    /* that guest is selected again when it comes back */
+	struct guests guests; /* as of the last session_update_guests() */
 	int failure;          /* -errno: a selection failed and the one before too */
 	struct timespec time; /* CLOCK_REALTIME, of the sample; of a recording, when it was taken */
 	struct sample sample;
@@ -42,7 +45,8 @@ int session_open(struct session *session, const struct options *options) must_ch
 void session_close(struct session *session);
 
 /*
- * Takes a sample of all sources into session->sample, sorted. Returns 0, or -errno when a source
+ * Takes a sample of all sources into session->sample, sorted. When another process has the number
+ * of the guest that is selected, its rows stay as they were. Returns 0, or -errno when a source
  * has failed as a whole; -ENODATA at the end of a recording; -EINTR as session_open().
  */
 int session_read(struct session *session) must_check;
@@ -73,14 +77,35 @@ int session_select_fields(struct session *session, const char *pattern, char **r
 /* Whether fields were selected and not one of them can be read. */
 bool session_is_unreadable(const struct session *session);
 
-/* Looks for guests anew: in a recording, those at the time of its sample. Returns 0 or -errno. */
+/*
+ * Looks for guests anew: in a recording, those at the time of its sample; session->watched learns
+ * its name from them. Returns 0 or -errno.
+ */
 int session_update_guests(struct session *session) must_check;
 
 /* As guests_check_pid(); in a recording every guest that was ever there exists. */
 int session_check_pid(const struct session *session, pid_t pid, pid_t *ret_process) must_check;
 
-/* Whether the guest of process `pid` has ended. */
-bool session_guest_ended(const struct session *session, pid_t pid);
+/*
+ * Selects the guest of process `pid`, or all with 0, as session_select() does. Other processes that
+ * have that number later are not taken for it.
+ */
+int session_select_guest(struct session *session, pid_t pid) must_check;
+
+/* Whether one guest is selected and has ended. */
+bool session_guest_ended(const struct session *session);
+
+/*
+ * Looks what became of the guest that is selected, unless this is a recording. Of one that has
+ * ended, and was asked for by its name or on the screen, *ret_pid is the process in which it runs
+ * again, by exactly that name and only once, to be given to session_select_guest().
+ */
+enum session_guest {
+	SESSION_GUEST_RUNS, /* also when none is selected */
+	SESSION_GUEST_ENDED,
+	SESSION_GUEST_BACK,
+};
+enum session_guest session_look_at_guest(struct session *session, pid_t *ret_pid) must_check;
 
 /* The name of the host into `buf`. Returns whether it is known. */
 bool session_host_name(const struct session *session, char *buf, size_t size);

@@ -81,7 +81,7 @@ static void take_uevents(struct loop *loop)
 	}
 	if (guests) {
 		tui_update_guests(tui);
-		tui_check_guest(tui);
+		(void)tui_check_guest(tui);
 	}
 	/* Whether the sources outlive the module is theirs to tell. */
 	if (device)
@@ -132,7 +132,7 @@ static void prepare_model(struct loop *loop, int height)
 	model->rows = &loop->tui.rows;
 	model->guests = &session->guests;
 	model->pid = session->selection.pid;
-	model->guest_name = loop->tui.guest_name;
+	model->guest_name = session->watched.name;
 	model->pattern = field_filter_pattern(session->filter);
 	model->tid = session->selection.tid;
 	model->only = session->only;

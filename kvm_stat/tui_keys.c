@@ -446,7 +446,8 @@ static bool accept_guest(struct tui *tui)
 	tui_update_guests(tui);
 	if (!text || (*text && strcmp(text, "0") != 0 && !parse_guest(tui, text, &pid)))
 		return false;
-	if (pid != tui->session->selection.pid)
+	/* Another process may have the number of one that is gone. */
+	if (pid != tui->session->selection.pid || tui->model.dead)
 		tui_select_pid(tui, pid);
 	return true;
 }

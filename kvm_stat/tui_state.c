@@ -56,32 +56,10 @@ void tui_update_rows(struct tui *tui)
 				      : VIEW_NO_ROW;
 }
 
-/* Keeps the selected guest's name, by which it is found again under another pid. */
-static void keep_guest_name(struct tui *tui)
-{
-	const struct guest *guest = guests_find_pid(&tui->session->guests,
-						    tui->session->selection.pid);
-
-	if (!guest)
-		return;
-	free(tui->guest_name);
-	free(tui->guest_raw_name);
-	tui->guest_name = strdup(guest->name);
-	tui->guest_raw_name = strdup(guest->raw_name);
-}
-
 void tui_update_guests(struct tui *tui)
 {
 	/* On failure the list before is as good as any: rows then show pids. */
-	if (session_update_guests(tui->session) == 0)
-		keep_guest_name(tui);
-}
-
-static void forget_guest_name(struct tui *tui)
-{
-	free(take_ptr(tui->guest_name));
-	free(take_ptr(tui->guest_raw_name));
-	tui->model.dead = false;
+	(void)!session_update_guests(tui->session);
 }
 
 static bool guests_are_known(const struct session *session)
@@ -152,8 +130,7 @@ static void show(struct tui *tui, uint64_t number, bool follows)
 	take_rates(tui,
 		   follows ? session_sample(tui->session) : session_seek(tui->session, number));
 	tui_update_guests(tui);
-	tui->model.dead = tui->session->selection.pid &&
-			  session_guest_ended(tui->session, tui->session->selection.pid);
+	tui->model.dead = session_guest_ended(tui->session);
 }
 
 void tui_step(struct tui *tui, int64_t step)
@@ -194,17 +171,11 @@ void tui_restart(struct tui *tui, int result)
 
 void tui_select_pid(struct tui *tui, pid_t pid)
 {
-	struct selection selection = tui->session->selection;
-	int r;
+	int r = session_select_guest(tui->session, pid);
 
-	selection.pid = pid;
-	selection.tid = 0;
-	r = session_select(tui->session, &selection);
 	tui->drilled = false;
-	if (r == 0) {
-		forget_guest_name(tui);
-		keep_guest_name(tui);
-	}
+	if (r == 0)
+		tui->model.dead = false;
 	tui_restart(tui, r);
 }
 
@@ -226,8 +197,7 @@ int tui_select_kind(struct tui *tui, enum view_kind kind, const char *only, pid_
 	if (r == 0) {
 		tui->model.kind = kind;
 		tui_select_row(tui, VIEW_NO_ROW);
-		forget_guest_name(tui);
-		keep_guest_name(tui);
+		tui->model.dead = false;
 	}
 	if (r == 0 && event) {
 		free(tui->event);
@@ -238,27 +208,19 @@ int tui_select_kind(struct tui *tui, enum view_kind kind, const char *only, pid_
 	return r;
 }
 
-void tui_check_guest(struct tui *tui)
+bool tui_check_guest(struct tui *tui)
 {
-	struct session *session = tui->session;
 	pid_t pid;
+	enum session_guest guest = session_look_at_guest(tui->session, &pid);
 
-	if (!session->selection.pid)
-		return;
-	tui->model.dead = session_guest_ended(session, session->selection.pid);
-	if (!tui->model.dead)
-		return;
-	tui_update_guests(tui);
-	/* Perhaps it is back under another pid. */
-	if (tui->guest_raw_name &&
-	    guests_find_name(&session->guests, tui->guest_raw_name, &pid) == 1)
+	tui->model.dead = guest != SESSION_GUEST_RUNS;
+	if (guest == SESSION_GUEST_BACK)
 		tui_select_pid(tui, pid);
+	return guest == SESSION_GUEST_RUNS;
 }
 
 void tui_refresh(struct tui *tui)
 {
-	pid_t pid = tui->session->selection.pid;
-
 	/* Keys go on; at the end and in a pause nothing else does. */
 	if (tui->session->replay) {
 		if (tui->paused || tui_at_end(tui))
@@ -268,9 +230,8 @@ void tui_refresh(struct tui *tui)
 		return;
 	}
 	refresh_after(tui, tui->delay);
-	tui_check_guest(tui);
-	/* Of a guest that is gone, the last numbers stay; one that came back was sampled. */
-	if (!tui->model.dead && tui->session->selection.pid == pid)
+	/* Of a guest that is gone, the last numbers stay. */
+	if (tui_check_guest(tui))
 		sample(tui);
 	else
 		count_refresh(tui);
@@ -285,7 +246,6 @@ void tui_start(struct tui *tui)
 
 void tui_done(struct tui *tui)
 {
-	forget_guest_name(tui);
 	free(take_ptr(tui->row_name));
 	free(take_ptr(tui->row_parent));
 	free(take_ptr(tui->event));

@@ -26,8 +26,7 @@ struct tui {
 	struct prompt prompt;
 	struct view_model model;
 	struct view_rows rows;
-	char *guest_name, *guest_raw_name; /* of the selected guest, which may be gone */
-	char *row_name, *row_parent;       /* the selected row, by what identifies it */
+	char *row_name, *row_parent; /* the selected row, by what identifies it */
 	pid_t row_guest, row_tid;
 	char *event;     /* what guests or vCPUs were shown of last */
 	bool drilled;    /* the guest was selected by going down from the guests */
@@ -65,9 +64,14 @@ bool tui_at_end(const struct tui *tui);
  */
 void tui_step(struct tui *tui, int64_t step);
 
-/* Looks for guests anew, and whether the selected one is among them. */
+/* Looks for guests anew. */
 void tui_update_guests(struct tui *tui);
-void tui_check_guest(struct tui *tui);
+
+/*
+ * Looks whether the selected guest has ended, and selects it when it is back. Returns whether there
+ * is something to sample: not of one that is gone, nor of one that came back, which was sampled.
+ */
+bool tui_check_guest(struct tui *tui);
 
 /* Shows the guest of process `pid` only, or all with 0. */
 void tui_select_pid(struct tui *tui, pid_t pid);

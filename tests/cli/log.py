@@ -4,8 +4,10 @@
 import array
 import csv
 import fcntl
+import json
 import os
 import select
+import shutil
 import signal
 import sys
 import termios
@@ -186,6 +188,50 @@ class Log(LogCase):
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=10)
 
+    def launch_into_full_pipe(self, before, *args):
+        """A program whose reader stands still, with `before` in a pipe of one page, which takes no
+        more than that.
+        """
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        os.write(writer, before)
+        process = self.launch(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", *args, stdout=writer)
+        os.close(writer)
+        return reader, process
+
+    def assert_signal_ends(self, process, number):
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual(1, process.returncode)
+        self.assertRegex(err, "^kvm_stat: stopped by a signal while .* not whole\n$")
+
+    def test_reader_of_a_batch_stands_still(self):
+        self.root = os.path.join(self.directory, "all-fields")
+        mkfixture.make(self.root, self.guests)
+        unread = array.array("i", [0])
+
+        def begun():
+            fcntl.ioctl(reader, termios.FIONREAD, unread)
+            return unread[0] > 0
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(number):
+                reader, process = self.launch_into_full_pipe(b"", "-1", "--by", "guest",
+                                                             "--format", "json")
+                kvmtest.until(begun, "what the pipe takes")
+                self.assert_signal_ends(process, number)
+                self.assertTrue(os.read(reader, 4096).startswith(b'{"schema":'))
+
+    def test_reader_of_names_stands_still(self):
+        _, process = self.launch_into_full_pipe(b"x" * 4096, "-f", "help")
+
+        def waits():
+            asleep = kvmtest.state(process.pid) == "S"
+            time.sleep(0.05)
+            return asleep and kvmtest.state(process.pid) == "S"
+        kvmtest.until(waits, "it waits for its reader")
+        self.assert_signal_ends(process, signal.SIGTERM)
+
     def test_waiting_for_kvm(self):
         kvm = os.path.join(self.root, "sys/kernel/debug/kvm")
         os.rename(kvm, kvm + ".away")
@@ -199,6 +245,22 @@ class Log(LogCase):
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
         self.assertEqual(0, process.returncode)
+
+    def test_kvm_is_loaded_anew(self):
+        """Between two samples: then there is nothing to wait for, and nothing to say."""
+        kvm = os.path.join(self.root, "sys/kernel/debug/kvm")
+        process = self.start("-s", "0.2", "-L", self.file, "-f", FIELDS, "-c")
+        self.until_lines(2)
+        with kvmtest.frozen(process):
+            os.rename(kvm, kvm + ".old")
+            shutil.copytree(kvm + ".old", kvm)
+            shutil.rmtree(kvm + ".old")
+        kvmtest.until_sampled(process, self.file)
+        mkfixture.advance(self.root)
+        kvmtest.until_sampled(process, self.file)
+        self.end(process)  # without a message
+        expected = sum(mkfixture.increment("exits", n) for n in range(self.guests))
+        self.assertEqual(expected, sum(int(line.split(",")[1]) for line in self.lines()[1:]))
 
     def test_waiting_needs_a_log_that_can_be_written(self):
         os.rename(os.path.join(self.root, "sys/kernel/debug/kvm"), self.file + ".away")
@@ -246,6 +308,21 @@ class Log(LogCase):
         self.end(process)
         self.assertEqual(2, len(self.lines()))
 
+    def test_batch_does_not_make_up_for_a_delay(self):
+        """What it was late for is one long interval: those after it are no shorter for that."""
+        process = self.launch_frozen(kvmtest.KVM_STAT, "--sysroot", self.root, "-d", "-1",
+                                     "--count", "6", "--format", "json")
+        time.sleep(3.5)  # that is the delay
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=30)
+        self.assertEqual((0, ""), (process.returncode, err))
+        intervals = [json.loads(line)["interval"] for line in out.splitlines()]
+        self.assertEqual(6, len(intervals))
+        self.assertGreater(max(intervals), 3.4, "there was no delay")
+        # Each wait is for a whole second that is still to come, so two of them take one at least.
+        for pair in zip(intervals, intervals[1:]):
+            self.assertGreater(sum(pair), 1, intervals)
+
     def test_closed_pipe(self):
         process = self.start("-l", "-s", "0.1")
         process.stdout.readline()
@@ -276,6 +353,121 @@ class Log(LogCase):
                 self.assertEqual((1, ""), (result.returncode, result.stdout))
                 self.assertRegex(result.stderr, "^kvm_stat: ")
                 self.assertEqual(1, len(result.stderr.splitlines()), result.stderr)
+
+
+class LogOfOneGuest(LogCase):
+    """A guest that ends while it is watched, and what has its name or its number after that."""
+    only = ["exits", "io_exits", "pages_4k"]
+
+    def watch(self, *args):
+        self.file = os.path.join(self.directory, f"log{args}")
+        process = self.start("-L", self.file, "-s", "0.1", "-f", "exits$", *args)
+        self.until_lines(2)
+        return process
+
+    def until_said(self, process, text):
+        """The next line that it says, one at a time."""
+        kvmtest.until(lambda: select.select([process.stderr], [], [], 0)[0], f"it says: {text}")
+        self.assertEqual(f"kvm_stat: warning: {text}\n", process.stderr.readline())
+
+    def count(self, process):
+        """What happens now is in one of the next two records."""
+        kvmtest.until_sampled(process, self.file)
+        mkfixture.advance(self.root)
+        kvmtest.until_sampled(process, self.file)
+
+    def total(self):
+        if "json" in self.file:
+            return sum(row["delta"] for line in self.lines() for row in json.loads(line)["rows"])
+        records = [line for line in self.lines() if "exits" not in line]
+        return sum(int(line.replace(",", " ").split()[-1]) for line in records)
+
+    def test_guest_that_is_back(self):
+        for number, options in enumerate(([], ["-c"], ["--format", "json"])):
+            with self.subTest(options):
+                pid = 1700 + 100 * number
+                before = pid - 100 if number else 1100
+                process = self.watch("-g", "guest2", *options)
+                mkfixture.remove_guest(self.root, f"{before}-11")
+                self.until_said(process, f'guest "guest2" (process {before}) has ended; '
+                                         "counting goes on when it is back")
+                self.count(process)
+                self.assertEqual(0, self.total())
+                mkfixture.add_guest(self.root, pid, "guest2", only=self.only)
+                self.until_said(process,
+                                f'guest "guest2" is back as process {pid}; its totals start from 0')
+                self.count(process)
+                self.end(process)  # without another message
+                self.assertEqual(mkfixture.increment("exits", 1), self.total())
+                if "json" in options:
+                    samples = list(map(json.loads, self.lines()))
+                    self.assertGreater(min(sample["interval"] for sample in samples), 0.01)
+                    row = samples[-1]["rows"][0]
+                    self.assertEqual({"name": "guest2", "pid": pid}, row["guest"])
+                    self.assertEqual(self.total(), row["total"])
+
+    def test_restart_between_two_samples(self):
+        process = self.watch("-g", "guest2")
+        with kvmtest.frozen(process):
+            mkfixture.remove_guest(self.root, "1100-11")
+            mkfixture.add_guest(self.root, 1700, "guest2", only=self.only)
+        self.until_said(process, 'guest "guest2" is back as process 1700; its totals start from 0')
+        self.count(process)
+        self.end(process)
+        self.assertEqual(mkfixture.increment("exits", 1), self.total())
+
+    def test_two_of_the_name(self):
+        """It is not known which one is meant."""
+        process = self.watch("-g", "guest2")
+        with kvmtest.frozen(process):
+            mkfixture.remove_guest(self.root, "1100-11")
+            for pid in (1700, 1800):
+                mkfixture.add_guest(self.root, pid, "guest2", only=self.only)
+        self.until_said(process, 'guest "guest2" (process 1100) has ended; '
+                                 "counting goes on when it is back")
+        self.count(process)
+        self.end(process)
+        self.assertEqual(0, self.total())
+
+    def test_process_that_ends(self):
+        """Who asks for a process is not given another one."""
+        process = self.watch("-p", "1100")
+        mkfixture.remove_guest(self.root, "1100-11")
+        self.until_said(process, "process 1100 has ended: nothing more is counted")
+        mkfixture.add_guest(self.root, 1700, "guest2", only=self.only)
+        self.count(process)
+        self.end(process)
+        self.assertEqual(0, self.total())
+
+    def test_another_process_of_that_number(self):
+        for options, said in ((["-p", "1100"], "process 1100 has ended: nothing more is counted"),
+                              (["-g", "guest2"], 'guest "guest2" (process 1100) has ended; '
+                                                 "counting goes on when it is back")):
+            for extra in ([], ["-c"]):
+                with self.subTest(options + extra):
+                    self.setUp()
+                    mkfixture.put_start(self.root, 1100, 500)
+                    process = self.watch(*options, *extra)
+                    with kvmtest.frozen(process):
+                        mkfixture.remove_guest(self.root, "1100-11")
+                        mkfixture.add_guest(self.root, 1100, "other", only=self.only)
+                        mkfixture.put_start(self.root, 1100, 501)
+                    self.until_said(process, said)
+                    self.count(process)
+                    self.end(process)
+                    self.assertEqual(0, self.total(), "numbers of another guest")
+
+    def test_back_with_its_number(self):
+        mkfixture.put_start(self.root, 1100, 500)
+        process = self.watch("-g", "guest2")
+        with kvmtest.frozen(process):
+            mkfixture.remove_guest(self.root, "1100-11")
+            mkfixture.add_guest(self.root, 1100, "guest2", only=self.only)
+            mkfixture.put_start(self.root, 1100, 501)
+        self.until_said(process, 'guest "guest2" is back as process 1100; its totals start from 0')
+        self.count(process)
+        self.end(process)
+        self.assertEqual(mkfixture.increment("exits", 1), self.total())
 
 
 class LogWithoutGuests(LogCase):

@@ -122,6 +122,28 @@ class Textfile(TextfileCase):
         mkfixture.remove_guest(self.root, "1100-11")
         kvmtest.until(lambda: "pid=" not in self.read(), "the guest is gone")
         self.assertEqual(1, self.value("kvm_stat_guests "))
+        self.assertIn("process 1100 has ended", self.message(process))
+        self.end(process)
+
+    def test_one_guest_that_is_back(self):
+        """Series of another process, which begin at 0."""
+        process = self.until_exists(self.start("-g", "guest2", "--by", "field"))
+        begun = self.value("kvm_stat_start_time_seconds ")
+        mkfixture.advance(self.root)
+        kvmtest.until(lambda: self.value(LAST), "the step")
+        mkfixture.remove_guest(self.root, "1100-11")
+        kvmtest.until(lambda: "pid=" not in self.read(), "the guest is gone")
+        self.assertIn("has ended", self.message(process))
+        mkfixture.add_guest(self.root, 1700, "guest2", only=FIELDS)
+        self.assertIn("is back as process 1700", self.message(process))
+        back = LAST.replace("1100", "1700")
+        kvmtest.until(lambda: self.value(back) is not None, "the guest is back")
+        self.assertEqual(0, self.value(back))
+        self.assertNotIn('"1100"', self.read())
+        self.assertGreater(self.value("kvm_stat_start_time_seconds "), begun)
+        mkfixture.advance(self.root)
+        kvmtest.until(lambda: self.value(back), "the step")
+        self.assertEqual(mkfixture.increment("io_exits", 1), self.value(back))
         self.end(process)
 
     def says(self, file, text):

@@ -99,6 +99,18 @@ class Guests(TerminalTest):
         terminal.send("c").wait("kvm statistics - summary").wait_gone("DEAD")
         self.quit(terminal)
 
+    def test_another_process_of_that_number(self):
+        mkfixture.put_start(self.root, 1100, 500)
+        terminal = self.start_counting("-p", "1100")
+        self.kill(1100)
+        mkfixture.add_guest(self.root, 1100, "other", only=self.fields)
+        mkfixture.put_start(self.root, 1100, 501)
+        terminal.send(" ").wait("kvm statistics - pid 1100 (guest2)" + MARKER.rstrip())
+        # Who asks for it gets it.
+        terminal.send("p").wait("Guest or pid:").send("1100" + ENTER)
+        terminal.wait("kvm statistics - pid 1100 (other)").wait_gone("DEAD")
+        self.quit(terminal)
+
     def test_another_guest_ends(self):
         """What it did last is missing in the sums, which one refresh says."""
         terminal = self.start_counting()

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "host/guest.h"
 #include "tests/unit/tree.h"
@@ -198,6 +199,56 @@ static void test_process_of_thread_with_many_groups(void **state)
 	tree_remove(&tree);
 }
 
+static void test_start_time(void **state)
+{
+	static const struct {
+		const char *stat;
+		int result;
+		uint64_t ticks;
+	} rows[] = {
+		{"7 (qemu) S 1 7 7 0 -1 4194304 9 0 0 0 5 6 0 0 20 0 4 0 12345 99 8\n", 0, 12345},
+		{"7 (a) S 1 (b) S 1 7 7 0 -1 4194304 9 0 0 0 5 6 0 0 20 0 4 0 18446744073709551615 9",
+		 0, UINT64_MAX},
+		{"7 (qemu) S 1 7 7 0 -1 4194304 9 0 0 0 5 6 0 0 20 0 4 0\n", -EBADMSG, 0},
+		{"7 (qemu) S 1 7 7 0 -1 4194304 9 0 0 0 5 6 0 0 20 0 4 0 -1 99\n", -EBADMSG, 0},
+		{"7 qemu S 1\n", -EBADMSG, 0},
+		{"", -EBADMSG, 0},
+	};
+	struct tree tree;
+	size_t i;
+
+	(void)state;
+	tree_make(&tree);
+	for (i = 0; i < array_size(rows); i++) {
+		uint64_t ticks = 0;
+
+		tree_put(&tree, "proc/7/stat", rows[i].stat);
+		assert_row(guest_start_time(&tree.root, 7, &ticks) == rows[i].result, rows[i].stat);
+		assert_row(ticks == rows[i].ticks, rows[i].stat);
+	}
+	tree_delete(&tree, "proc/7");
+	assert_int_equal(guest_start_time(&tree.root, 7, &(uint64_t){0}), -ENOENT);
+	tree_remove(&tree);
+}
+
+/* What the kernel says of this very process. */
+static void test_own_start_time(void **state)
+{
+	long ticks_per_second = sysconf(_SC_CLK_TCK);
+	struct host_root root;
+	struct timespec now;
+	uint64_t ticks;
+
+	(void)state;
+	assert_int_equal(host_root_open(NULL, &root), 0);
+	assert_int_equal(guest_start_time(&root, getpid(), &ticks), 0);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	/* This test runs for less than ten minutes. */
+	assert_in_range(ticks / (uint64_t)ticks_per_second, (uint64_t)now.tv_sec - 600,
+			(uint64_t)now.tv_sec + 1);
+	host_root_close(&root);
+}
+
 static void test_threads(void **state)
 {
 	struct tree tree;
@@ -254,6 +305,8 @@ int main(void)
 		cmocka_unit_test(test_guest_name_gone),
 		cmocka_unit_test(test_process_of_thread),
 		cmocka_unit_test(test_process_of_thread_with_many_groups),
+		cmocka_unit_test(test_start_time),
+		cmocka_unit_test(test_own_start_time),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_many_threads),
 	};

@@ -163,6 +163,46 @@ static void test_restart(void **state)
 	sample_done(&sample);
 }
 
+/* As of a guest that does nothing any more. */
+static void test_repeat(void **state)
+{
+	static const struct sample_row rows[] = {
+		{.name = "a", .value = 10},
+		{.name = "gauge", .kind = FIELD_GAUGE, .value = 70},
+		{.name = "times", .value = 4}};
+	struct distribution times = {.bucket_count = 2, .buckets = {1, 3}, .count = 4};
+	struct rates rates = {0};
+	struct sample sample = {0};
+	size_t i;
+
+	(void)state;
+	/* There is nothing yet. */
+	assert_int_equal(rates_repeat(&rates, &sample), 0);
+	assert_int_equal(sample.count, 0);
+	sample.time_ns = SECOND;
+	for (i = 0; i < 2; i++)
+		assert_int_equal(sample_add(&sample, rows[i]), 0);
+	assert_int_equal(sample_add_distribution(&sample, rows[2], &times), 0);
+	sample_sort(&sample);
+	assert_int_equal(rates_update(&rates, &sample), 0);
+
+	/* What was read meanwhile is not that guest's. */
+	assert_int_equal(sample_add(&sample, (struct sample_row){.name = "b", .value = 9}), 0);
+	assert_int_equal(rates_repeat(&rates, &sample), 0);
+	sample.time_ns = 2 * SECOND;
+	assert_int_equal(rates_update(&rates, &sample), 0);
+	assert_int_equal(rates.count, array_size(rows));
+	for (i = 0; i < array_size(rows); i++) {
+		assert_string_equal(rates.rows[i].name, rows[i].name);
+		assert_int_equal(rates.rows[i].total, rows[i].value);
+		assert_int_equal(rates.rows[i].delta, 0);
+	}
+	assert_int_equal(rates.rows[2].distribution->count, 4);
+	assert_int_equal(rates.rows[2].interval->count, 0);
+	rates_done(&rates);
+	sample_done(&sample);
+}
+
 static void test_empty_and_partial(void **state)
 {
 	static const struct sample_row rows[] = {{.name = "a", .value = 7}};
@@ -219,9 +259,13 @@ static void test_sum(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rates),    cmocka_unit_test(test_thread_becomes_vcpu),
-		cmocka_unit_test(test_identity), cmocka_unit_test(test_never_negative),
-		cmocka_unit_test(test_restart),  cmocka_unit_test(test_empty_and_partial),
+		cmocka_unit_test(test_rates),
+		cmocka_unit_test(test_thread_becomes_vcpu),
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_never_negative),
+		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_repeat),
+		cmocka_unit_test(test_empty_and_partial),
 		cmocka_unit_test(test_sum),
 	};
 
