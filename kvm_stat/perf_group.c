@@ -20,12 +20,37 @@
 struct perf_group {
 	struct perf_target target;
 	int *fds;
-	size_t count;
+	size_t count; /* descriptors: those of counters, and perhaps one more */
+	size_t counters;
 	struct perf_event_mmap_page *ring; /* or NULL */
 	size_t ring_size;                  /* with its control page */
 	int ring_fd;
 	bool detached; /* the kernel took it apart: its CPU went offline */
 };
+
+static int open_event(struct perf_event_attr *attr, struct perf_target target, int leader)
+{
+	int fd = (int)syscall(SYS_perf_event_open, attr, target.tid, target.cpu, leader,
+			      PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * A group of one counter would look the same when it was taken apart: an event that counts nothing
+ * keeps it company. A thread's group is never taken apart.
+ */
+static int open_company(struct perf_target target, int leader)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_SW_DUMMY,
+		.read_format = PERF_FORMAT_GROUP,
+	};
+
+	return open_event(&attr, target, leader);
+}
 
 static int open_counter(const struct perf_counter *counter, struct perf_target target, int leader,
 			bool sampled)
@@ -46,10 +71,9 @@ static int open_counter(const struct perf_counter *counter, struct perf_target t
 		attr.watermark = 1; /* nobody polls: never wake anybody up */
 		attr.wakeup_watermark = UINT32_MAX;
 	}
-	fd = (int)syscall(SYS_perf_event_open, &attr, target.tid, target.cpu, leader,
-			  PERF_FLAG_FD_CLOEXEC);
+	fd = open_event(&attr, target, leader);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (counter->filter && ioctl(fd, PERF_EVENT_IOC_SET_FILTER, counter->filter) < 0) {
 		int error = -errno;
 
@@ -94,7 +118,7 @@ int perf_group_open(const struct perf_counter *counters, size_t count, struct pe
 		    struct perf_group **ret_group)
 {
 	struct perf_group *group = calloc(1, sizeof(*group));
-	int *fds = calloc(count ? count : 1, sizeof(*fds));
+	int *fds = calloc(count + 1, sizeof(*fds));
 	size_t i;
 	int leader = -1;
 
@@ -103,7 +127,8 @@ int perf_group_open(const struct perf_counter *counters, size_t count, struct pe
 		free(fds);
 		return -ENOMEM;
 	}
-	*group = (struct perf_group){.target = target, .fds = fds, .ring_fd = -1};
+	*group =
+		(struct perf_group){.target = target, .fds = fds, .counters = count, .ring_fd = -1};
 	for (i = 0; i < count; i++) {
 		int fd;
 
@@ -122,6 +147,15 @@ int perf_group_open(const struct perf_counter *counters, size_t count, struct pe
 		fds[group->count++] = fd;
 		if (leader < 0)
 			leader = fd;
+	}
+	if (count == 1 && target.cpu >= 0) {
+		int fd = open_company(target, leader);
+
+		if (fd < 0) {
+			close_fds(group);
+			return fd;
+		}
+		fds[group->count++] = fd;
 	}
 	for (i = 0; i < count; i += GROUP_MAX) {
 		if (ioctl(fds[i], PERF_EVENT_IOC_ENABLE, 0) < 0) {
@@ -154,7 +188,8 @@ static int read_detached(struct perf_group *group, uint64_t *values)
 
 		if (read(group->fds[i], data, sizeof(data)) != sizeof(data) || data[0] != 1)
 			return -EBADMSG;
-		values[i] += data[1];
+		if (i < group->counters)
+			values[i] += data[1];
 	}
 	return 0;
 }
@@ -183,7 +218,7 @@ int perf_group_read(struct perf_group *group, uint64_t *values)
 			return read_detached(group, values);
 		if ((size_t)n < (members + 1) * sizeof(uint64_t) || data.count != members)
 			return -EBADMSG;
-		for (i = 0; i < members; i++)
+		for (i = 0; i < members && start + i < group->counters; i++)
 			values[start + i] += data.values[i];
 	}
 	return 0;

@@ -173,11 +173,14 @@ static int open_new(struct perf_set *set, const struct perf_targets *targets)
 			return -ENOMEM;
 		r = perf_group_open(set->counters, set->counter_count, *target,
 				    &groups[set->group_count]);
-		if (r == 0)
+		if (r == 0) {
 			set->group_count++;
-		else if (!has_vanished(r))
+			set->missed |= set->is_followed && target->cpu >= 0;
+		} else if (!has_vanished(r)) {
 			return r;
+		}
 	}
+	set->is_followed = true;
 	return 0;
 }
 
@@ -193,7 +196,7 @@ int perf_set_follow(struct perf_set *set, const struct perf_targets *targets, si
 {
 	int r = retire_gone(set, targets);
 
-	*ret_wanted = targets->count * set->counter_count + SPARE_FDS;
+	*ret_wanted = targets->count * (set->counter_count + 1) + SPARE_FDS;
 	if (r == 0)
 		r = fd_limit_raise(*ret_wanted);
 	if (r == 0)
@@ -220,6 +223,7 @@ int perf_set_read(struct perf_set *set)
 
 		if (r < 0)
 			return r;
+		set->missed |= perf_group_is_detached(set->groups[i]);
 		tally->live = true;
 	}
 	return 0;

@@ -26,6 +26,8 @@ struct perf_set {
 	size_t group_count;
 	struct perf_tally *tallies;
 	size_t tally_count;
+	bool is_followed; /* counting has begun */
+	bool missed;      /* a CPU came (back) a while before it was counted on; for the caller to clear */
 };
 
 /* Appends a counter. Returns its index, or -ENOMEM. */

@@ -450,6 +450,8 @@ static int tracepoint_read(struct source *source, struct sample *sample)
 	r = follow_targets(tp, &error);
 	if (r == 0)
 		r = perf_set_read(&tp->set);
+	sample->partial |= tp->set.missed;
+	tp->set.missed = false;
 	/* After the counters, so that what a record takes from "(other)" has been counted there. */
 	if (r == 0)
 		perf_set_drain(&tp->set, take_record, tp);

@@ -60,6 +60,40 @@ class Cpus(kvmtest.TestCase):
         for name in ("kvm_pio", "kvm_exit(IOIO)"):
             self.assertEqual(count, log.sums()[name], name)
 
+    def test_lone_counter_via_perf(self):
+        """A CPU that goes and comes back between two samples takes a group of counters apart, and
+        one that counts no more looks like one of a CPU that rests.
+        """
+        with kvmtest.SampleGuest("--io", "1000", "--cpuid", "0", "--halts", "0", "--forever",
+                                 "--rate", "100", "--linger", "60") as guest:
+            self.pin(guest, 0)
+            log = counting.Json(self, f"{self.directory}/log", "-s", "4", "-t", "-f", "kvm_pio$",
+                                "--via", "perf")
+            log.until_asleep()
+            guest.go()
+            log.until_sampled()
+            self.assertFalse(any(record["partial"] for record in log.records()))
+            for _ in range(5):
+                samples = log.samples()
+                for state in ("0", "1"):
+                    job.write(ONLINE, state)
+                between = log.samples() == samples
+                log.until_sampled()
+                if between:
+                    break
+            self.assertTrue(between)
+            # Meanwhile it was not counted on: that is said, and over now.
+            self.assertTrue(any(record["partial"] for record in log.records()))
+            self.pin(guest, 1)
+            self.until_worked(guest)
+            guest.process.terminate()
+            count = int(re.match(r"io=(\d+) ", guest.result())[1])
+            log.until_sampled()
+            log.end()
+        self.assertEqual(count, sum(row["delta"] for record in log.records()
+                                    for row in record["rows"]))
+        self.assertFalse(log.records()[-1]["partial"])
+
     def test_cpu_that_comes_back(self):
         self.assert_counted()
 
