@@ -390,6 +390,25 @@ static int make_room(const struct debugfs_source *debugfs, struct vm_state *stat
 }
 
 /*
+ * A process may have several VMs, and its rows are their sums: what one that ended has counted stays
+ * with another. `old` are those of the last time, without values where they were carried over.
+ */
+static void leave_totals(const struct debugfs_source *debugfs, const struct vm_state *old,
+			 struct vm_state *states, size_t count)
+{
+	size_t i, j;
+
+	for (i = 0; i < count && guest_of(&states[i].vm) != guest_of(&old->vm);)
+		i++;
+	if (i == count || !old->last || !states[i].last)
+		return;
+	for (j = 0; j < debugfs->field_count; j++) {
+		if (debugfs->fields[j].kind != FIELD_GAUGE)
+			states[i].total[j] += old->total[j];
+	}
+}
+
+/*
  * Brings the list of VMs up to date and carries over what is known of those that stay. Returns
  * how many ended since the last time, or -errno.
  */
@@ -397,6 +416,7 @@ static int update_vms(struct debugfs_source *debugfs)
 {
 	struct vm_list now = {0};
 	struct vm_state *states;
+	size_t i;
 	int ended;
 	int r = vm_list_read_debugfs(debugfs->root, debugfs->kvm_fd, &debugfs->vms, &now);
 
@@ -408,11 +428,13 @@ static int update_vms(struct debugfs_source *debugfs)
 		return -ENOMEM;
 	}
 	ended = carry_over(debugfs, &now, states);
+	r = make_room(debugfs, states, now.count);
+	for (i = 0; r == 0 && ended && i < debugfs->vms.count; i++)
+		leave_totals(debugfs, &debugfs->states[i], states, now.count);
 	free_states(debugfs->states, debugfs->vms.count);
 	vm_list_done(&debugfs->vms);
 	debugfs->states = states;
 	debugfs->vms = now;
-	r = make_room(debugfs, states, now.count);
 	return r < 0 ? r : ended;
 }
 

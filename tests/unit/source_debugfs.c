@@ -365,6 +365,28 @@ static void test_by_guest_with_two_vms(void **state)
 	reader_read(&reader);
 	assert_int_equal(reader.sample.count, 1);
 	assert_int_equal(value_for(&reader, "exits", 10), 130);
+
+	/* What the one that ends has counted stays, its states do not. */
+	reader_select(&reader, (struct selection){.by = BY_GUEST}, NULL);
+	tree_stat(&tree, "10-12", "pages_4k", true, 40);
+	reader_read(&reader);
+	put_vm(10, 102, 7);
+	tree_stat(&tree, "10-12", "exits", false, 33);
+	reader_read(&reader);
+	assert_int_equal(value_for(&reader, "exits", 10), 5);
+	assert_int_equal(value_for(&reader, "pages_4k", 10), 47);
+	tree_delete(&tree, TREE_KVM "/10-12");
+	put_vm(10, 106, 7);
+	reader_read(&reader);
+	assert_true(reader.sample.partial);
+	assert_int_equal(value_for(&reader, "exits", 10), 9);
+	assert_int_equal(value_for(&reader, "pages_4k", 10), 7);
+
+	/* Another one in its place, and in the same moment. */
+	tree_delete(&tree, TREE_KVM "/10-9");
+	tree_stat(&tree, "10-15", "exits", false, 1);
+	reader_read(&reader);
+	assert_int_equal(value_for(&reader, "exits", 10), 10);
 	reader_close(&reader);
 }
 
