@@ -20,6 +20,7 @@
 #include "kvm_stat/signals.h"
 #include "kvm_stat/source.h"
 #include "kvm_stat/stats_guest.h"
+#include "kvm_stat/stats_twins.h"
 #include "kvm_stat/stats_watch.h"
 
 #define KVM_DEVICE "sys/devices/virtual/misc/kvm"
@@ -217,9 +218,13 @@ static bool forget_guests(struct stats_source *stats)
 	for (i = 0; i < stats->guest_count; i++) {
 		struct stats_guest *guest = stats->guests[i];
 
-		/* Without copies it is only watched: when it has no VM any more, that is over. */
-		if (!guest->is_ended &&
-		    (stats_guest_holds(guest) || running_vms_has(&stats->vms, guest->pid))) {
+		/*
+		 * Without copies it is only watched: when it has no VM any more, that is over. One
+		 * that has given up its VM is looked at once more: if another has the same name in
+		 * debugfs, as it came before the first was gone, that is not to be found there.
+		 */
+		if (!guest->is_ended && (stats_guest_holds(guest) || guest->looks_due ||
+					 running_vms_has(&stats->vms, guest->pid))) {
 			stats->guests[kept++] = guest;
 			continue;
 		}
@@ -251,6 +256,9 @@ static int look(struct stats_source *stats)
 		stats_guest_find_threads(
 			guest, stats->root, stats->vms.kvm_fd,
 			running_vms_only(&stats->vms, guest->pid, name, sizeof(name)));
+		r = stats_twins_settle(guest);
+		if (r < 0)
+			return r;
 	}
 	if (looked)
 		stats_watch_wake(stats->watch);
@@ -442,6 +450,8 @@ static int add_guest_rows(const struct stats_source *stats, const struct stats_g
 	for (i = 0; i < guest->count && stats->selection.by == BY_VCPU && r == 0; i++) {
 		const struct stats_copy *copy = &guest->copies[i];
 
+		if (copy->is_resting)
+			continue;
 		row.thread = (struct sample_thread){
 			.tid = copy->tid, .is_vcpu = copy->id.is_vcpu, .vcpu = copy->id.vcpu};
 		row.thread.has_cpu = copy->tid && guest_thread_cpu(stats->root, row.guest,

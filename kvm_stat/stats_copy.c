@@ -178,16 +178,54 @@ static void add_counted(uint64_t *sum, uint64_t *last, const uint64_t *now, size
 	}
 }
 
-int stats_copy_count(struct stats_copy *copy, uint64_t *values, bool include_past)
+static int read_values(const struct stats_copy *copy, uint64_t *values)
 {
-	const struct stats_layout *layout = copy->layout;
-	size_t size = layout->value_count * sizeof(*values), i;
-	ssize_t n = read_at(copy->fd, values, size, layout->data_offset);
+	size_t size = copy->layout->value_count * sizeof(*values);
+	ssize_t n = read_at(copy->fd, values, size, copy->layout->data_offset);
 
 	if (n < 0)
 		return (int)n;
-	if ((size_t)n != size)
-		return -EBADMSG;
+	return (size_t)n == size ? 0 : -EBADMSG;
+}
+
+/* Whether no counter falls from one reading to the next, and the last has counted anything. */
+static bool are_in_order(const struct stats_layout *layout, const uint64_t *first,
+			 const uint64_t *second, const uint64_t *third)
+{
+	bool any = false;
+	size_t i, j;
+
+	for (i = 0; i < layout->range_count; i++) {
+		for (j = layout->ranges[i].first; j < layout->ranges[i].end; j++) {
+			if (first[j] > second[j] || second[j] > third[j])
+				return false;
+			any |= third[j] > 0;
+		}
+	}
+	return any;
+}
+
+int stats_copy_is_same(const struct stats_copy *a, const struct stats_copy *b)
+{
+	size_t count = a->layout->value_count;
+	cleanup_free uint64_t *values = calloc(3 * count + 1, sizeof(*values));
+	int r = values ? read_values(a, values) : -ENOMEM;
+
+	if (r == 0)
+		r = read_values(b, values + count);
+	if (r == 0)
+		r = read_values(a, values + 2 * count);
+	return r < 0 ? r : are_in_order(a->layout, values, values + count, values + 2 * count);
+}
+
+int stats_copy_count(struct stats_copy *copy, uint64_t *values, bool include_past)
+{
+	const struct stats_layout *layout = copy->layout;
+	size_t i;
+	int r = read_values(copy, values);
+
+	if (r < 0)
+		return r;
 	if (copy->is_new)
 		set_baseline(copy, values, include_past);
 	for (i = 0; i < layout->range_count; i++) {

@@ -25,11 +25,13 @@ struct stats_copy {
 	int guest_fd; /* its number in the guest */
 	const struct stats_layout *layout;
 	struct stats_id id;
-	pid_t tid;      /* the thread that runs the vCPU; 0: not known */
-	bool is_new;    /* not read yet */
-	bool has_past;  /* its first values are from before counting began */
-	bool is_seen;   /* for stats_guest.c, while it looks */
-	uint64_t *last; /* values */
+	pid_t tid;        /* the thread that runs the vCPU; 0: not known */
+	bool is_new;      /* not read yet */
+	bool has_past;    /* its first values are from before counting began */
+	bool is_seen;     /* for stats_guest.c, while it looks */
+	bool is_given_up; /* the guest has closed it */
+	bool is_resting;  /* not counted: another copy is of the same vCPU (stats_twins.h) */
+	uint64_t *last;   /* values */
 	struct stats_tally *tally;
 	bool owns_tally;
 };
@@ -60,6 +62,13 @@ void stats_copy_done(struct stats_copy *copy);
  * added with `include_past` only. Returns 0, or -errno with nothing added.
  */
 int stats_copy_count(struct stats_copy *copy, uint64_t *values, bool include_past) must_check;
+
+/*
+ * Whether two open copies of the same layout are of the same vCPU, as far as one can tell: counters
+ * only rise, so those of the one are never beyond what the other says later. Two that never ran are
+ * not taken for the same. Returns 1, 0 or -errno.
+ */
+int stats_copy_is_same(const struct stats_copy *a, const struct stats_copy *b) must_check;
 
 /* Starts from 0 at the next stats_copy_count(). */
 void stats_copy_restart(struct stats_copy *copy);

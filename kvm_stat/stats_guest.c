@@ -11,10 +11,12 @@
 
 #include "host/number.h"
 #include "kvm_stat/signals.h"
+#include "kvm_stat/stats_twins.h"
 
 #define VCPU_LINK    "anon_inode:kvm-vcpu:"
 #define LOOK_EVERY   10000000000U /* ns: whatever the signs of change miss is found by then */
 #define KCMP_OF_FILE 0            /* KCMP_FILE of <linux/kcmp.h> */
+#define CHECKS       4            /* copies that are looked at without a sign that any was closed */
 
 static void stop_watching(struct stats_guest *guest)
 {
@@ -42,7 +44,7 @@ void stats_guest_done(struct stats_guest *guest)
 /* Reads a copy for the last time, and no more. */
 static void end_copy(struct stats_copy *copy, struct stats_reader *reader)
 {
-	if (copy->fd >= 0 && copy->tally)
+	if (copy->fd >= 0 && copy->tally && !copy->is_resting)
 		(void)!stats_copy_count(copy, reader->values, reader->include_past);
 	stats_copy_close(copy);
 }
@@ -133,26 +135,51 @@ static bool is_kept(const struct stats_guest *guest, const struct stats_copy *co
 	return stats_link_is(target);
 }
 
+/* Ends the copy if the guest has closed what was copied. Returns whether it has. */
+static bool end_given_up(struct stats_guest *guest, struct stats_copy *copy,
+			 struct stats_reader *reader)
+{
+	if (copy->fd < 0 || is_kept(guest, copy))
+		return false;
+	end_copy(copy, reader);
+	copy->is_given_up = true;
+	return true;
+}
+
 void stats_guest_drop_given_up(struct stats_guest *guest, struct stats_reader *reader)
 {
 	uint64_t fds = count_fds(guest);
+	size_t i, count = guest->count;
+
+	if (fds == guest->checked_fds && count > CHECKS)
+		count = CHECKS;
+	guest->checked_fds = fds;
+	for (i = 0; i < count; i++) {
+		if (guest->next_check >= guest->count)
+			guest->next_check = 0;
+		if (!end_given_up(guest, &guest->copies[guest->next_check++], reader))
+			continue;
+		/* Those of the same VM are closed as well. */
+		count = guest->count;
+		guest->looks_due = 1;
+	}
+}
+
+/* As stats_guest_drop_given_up(), of all copies. What the guest has then is a VM that came later. */
+static void end_all_given_up(struct stats_guest *guest, struct stats_reader *reader)
+{
+	bool any = false, has_vcpu = false;
 	size_t i;
 
-	if (fds && fds == guest->checked_fds)
-		return;
-	guest->checked_fds = fds;
 	for (i = 0; i < guest->count; i++) {
 		struct stats_copy *copy = &guest->copies[i];
 
-		if (copy->fd < 0 || is_kept(guest, copy)) {
-			/* Without the number of descriptors one has to stand for all. */
-			if (!fds && copy->fd >= 0)
-				return;
-			continue;
-		}
-		end_copy(copy, reader);
-		guest->looks_due = 1;
+		(void)end_given_up(guest, copy, reader);
+		any |= copy->id.is_vcpu && copy->is_given_up;
+		has_vcpu |= copy->id.is_vcpu && !copy->is_given_up;
 	}
+	if (any && !has_vcpu)
+		guest->is_old = false;
 }
 
 static int compare_copies(const void *a, const void *b)
@@ -174,10 +201,10 @@ static bool is_same(struct stats_id a, struct stats_id b)
 	return a.tid == b.tid && a.is_vcpu == b.is_vcpu && a.vcpu == b.vcpu;
 }
 
-/* A new copy of what was closed before goes on counting where that stopped. */
+/* A new copy of what was given back before goes on counting where that stopped. */
 static bool take_over(struct stats_copy *old, struct stats_copy *copy)
 {
-	if (!old || old->fd >= 0 || old->layout != copy->layout || !is_same(old->id, copy->id))
+	if (!old || old->is_given_up || old->layout != copy->layout || !is_same(old->id, copy->id))
 		return false;
 	old->fd = copy->fd;
 	old->is_seen = true;
@@ -211,9 +238,8 @@ static int take(struct stats_guest *guest, size_t known, int guest_fd, struct st
 	int r;
 
 	if (old && old->fd >= 0) {
-		old->is_seen = is_kept(guest, old);
-		if (old->is_seen)
-			return 0;
+		old->is_seen = true;
+		return 0;
 	}
 	r = stats_copy_take(guest->pidfd, guest_fd, &reader->layouts, &copy);
 	if (r <= 0 || take_over(old, &copy))
@@ -260,6 +286,7 @@ static void sort_out(struct stats_guest *guest, struct stats_reader *reader)
 			continue;
 		}
 		end_copy(copy, reader);
+		stats_twins_leave(guest, copy);
 		stats_copy_done(copy);
 	}
 	guest->count = kept;
@@ -304,12 +331,13 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 	/* Again where only half of it was there: a vCPU comes a moment before its statistics. */
 	for (tries = 0; tries < 2 && r == 0; tries++) {
 		guest->has_vcpus = false;
+		end_all_given_up(guest, reader);
 		for (i = 0; i < guest->count; i++)
 			guest->copies[i].is_seen = false;
 		r = take_all(guest, reader);
 		/* What was not come to may still be there: the next look tells. */
 		for (i = 0; i < guest->count && r < 0; i++)
-			guest->copies[i].is_seen = true;
+			guest->copies[i].is_seen = !guest->copies[i].is_given_up;
 		sort_out(guest, reader);
 		if (guest->count || !guest->has_vcpus)
 			break;
@@ -397,8 +425,8 @@ int stats_guest_count(struct stats_guest *guest, struct stats_reader *reader)
 
 	for (i = 0; i < guest->count; i++) {
 		struct stats_copy *copy = &guest->copies[i];
-		int r = copy->fd < 0 ? 0
-				     : stats_copy_count(copy, reader->values, reader->include_past);
+		bool counts = copy->fd >= 0 && !copy->is_resting;
+		int r = counts ? stats_copy_count(copy, reader->values, reader->include_past) : 0;
 
 		if (r < 0 && error == 0)
 			error = r;

@@ -25,6 +25,7 @@ struct stats_guest {
 	uint64_t looked_ns;
 	uint64_t fds, threads; /* how many it had then; fds is 0 before Linux 6.2 */
 	uint64_t checked_fds;  /* ... when stats_guest_drop_given_up() looked last */
+	size_t next_check;     /* the copy that it looks at next */
 };
 
 /* What the functions below need of the source. */
@@ -74,7 +75,8 @@ void stats_guest_give_back(struct stats_guest *guest, struct stats_reader *reade
 
 /*
  * Ends the copies of descriptors that the guest itself has closed: a VMM may let go of a VM and
- * live on. Cheap as long as the number of its descriptors stays as it is.
+ * live on. As long as the number of its descriptors stays as it is, only some are looked at: it may
+ * have another VM in the same moment.
  */
 void stats_guest_drop_given_up(struct stats_guest *guest, struct stats_reader *reader);
 

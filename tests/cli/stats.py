@@ -86,6 +86,15 @@ class StatsCase(kvmtest.TestCase):
             return None
         return kvmtest.until(all_there, "the guest keeps its descriptors")
 
+    @staticmethod
+    def exits(guest):
+        """How many its vCPUs have made, by the truth."""
+        statistics = kvmstats.Statistics(guest.pid)
+        exits = {id_: fields["exits"][1][0] for id_, fields in statistics.each()
+                 if "exits" in fields}
+        statistics.close()
+        return sum(exits.values())
+
     def statistics(self, guest):
         """The truth, while the test runs."""
         statistics = self.whole(guest)
@@ -296,6 +305,57 @@ class Samples(StatsCase):
         self.assertEqual(truth, found)
         self.assertEqual({"0", "1"}, set(found))
 
+    def test_vcpus_that_are_plugged_in_again(self):
+        """QEMU makes another descriptor then and keeps the first: both have all it ever counted."""
+        guest = self.run_guest("--replug")
+        self.whole(guest).close()
+        rows = {by: Rows(self, by, str(guest.pid)) for by in ("field", "guest", "vcpu")}
+        late = {}
+
+        def counted(rows):
+            return sum(int(row[6]) for row in rows.sample()[0] if row[0] == "exits")
+        for watcher in rows.values():
+            self.assertEqual(0, counted(watcher))
+        guest.go()
+        self.assertEqual("ready", guest.result())
+        first = self.exits(guest)
+        self.assertGreaterEqual(first, 545)
+        for by, watcher in rows.items():
+            self.assertEqual(first, counted(watcher), by)
+        guest.go()
+        self.assertEqual("io=1000 cpuid=642 halts=90", guest.result())
+        self.assertGreaterEqual(self.exits(guest), 2 * 545)
+        self.assertEqual(1 + 2 + 2, open_copies(guest))
+        # By vCPU the rows are those of the new threads, which had nothing before.
+        for by, watcher in rows.items():
+            self.assertEqual(self.exits(guest) - first * (by == "vcpu"), counted(watcher), by)
+        # Who comes now finds both at once.
+        for by in rows:
+            late[by] = Rows(self, by, str(guest.pid), "past")
+            self.assertEqual(self.exits(guest), counted(late[by]), by)
+        for watcher in late.values():
+            self.assertEqual(self.exits(guest), counted(watcher))
+
+    def test_another_vm_in_the_same_moment(self):
+        """The process has as many descriptors as before, of the same numbers and ids."""
+        guest = self.run_guest("--another-vm", vcpus=1)
+        self.whole(guest).close()
+        path = directory_of(guest.pid)
+        rows = Rows(self, "field", str(guest.pid))
+        rows.sample()
+        guest.go()
+        self.assertEqual("ready", guest.result())
+        first = self.exits(guest)
+        self.assertEqual(first, rows.values()["exits"])
+        guest.go()
+        self.assertEqual("io=1000 cpuid=642 halts=90", guest.result())
+        second = self.exits(guest)
+        self.assertLess(abs(second - first), 100)
+        # Before a sample is taken: nothing of the first VM is kept.
+        time_until_gone(path, 1)
+        self.assertEqual(0, open_copies(rows.process))
+        self.assertEqual(first + second, rows.values()["exits"])
+
     def test_vcpus_and_their_threads(self):
         guest = self.run_guest(vcpus=3)
         self.statistics(guest)
@@ -370,7 +430,7 @@ class Faults(StatsCase):
         out, err = process.communicate(timeout=20)
         self.assertEqual(0, process.returncode)
         self.assertRegex(err, rf"^kvm_stat: warning: .*\(pid {silent.pid}\)")
-        self.assertEqual(1, len(err.splitlines()))
+        self.assertEqual(1, len(err.splitlines()), err)
         if not kvmtest.foreign_vms(guest.pid, silent.pid):
             self.assertEqual(
                 self.statistics(guest).sums()["exits"][1][0] - before["exits"][1][0],

@@ -23,7 +23,8 @@
 struct options {
 	struct sample_work work; /* of all vCPUs together; a round of it with --forever */
 	uint64_t vcpus, rate, linger;
-	bool forever, wait, late, helper_thread, stats, end_vm, keep_vcpus, probe;
+	bool forever, wait, late, helper_thread, stats, end_vm, keep_vcpus, replug, another_vm,
+		probe;
 };
 
 struct vcpu_thread {
@@ -31,6 +32,7 @@ struct vcpu_thread {
 	pthread_barrier_t *start; /* NULL: runs at once */
 	pthread_barrier_t *end;   /* of the work, then of the thread; NULL: both at once */
 	struct sample_vm *vm;
+	struct sample_vcpu *made; /* with --replug: stays there, as QEMU parks it */
 	const struct options *options;
 	unsigned int id;
 	struct sample_work work, seen;
@@ -52,7 +54,11 @@ static void usage(void)
 	       "      --linger S       keep the VM for S seconds after the work\n"
 	       "      --end-vm         with --linger: without the VM\n"
 	       "      --keep-vcpus     with --linger: the vCPUs' threads too, as other VMMs do\n"
-	       "      --wait           print \"ready\" when the VM exists, run at a line on stdin\n"
+	       "      --replug         do the work twice, each vCPU in another thread the second\n"
+	       "                       time, as QEMU does when it was unplugged between\n"
+	       "      --another-vm     do the work twice, in another VM the second time\n"
+	       "      --wait           print \"ready\" when the VM exists, run at a line on stdin;\n"
+	       "                       so again before the second time\n"
 	       "      --late           with --wait: no vCPU threads before that line\n"
 	       "      --helper-thread  create the VM in a thread that ends at once\n"
 	       "      --stats          keep descriptors of statistics open, as QEMU 8.1 does\n"
@@ -60,7 +66,7 @@ static void usage(void)
 	       "      --probe          only say whether KVM can be used here\n"
 	       "      --help           show this help\n\n"
 	       "The last line is \"io=N cpuid=N halts=N\", what happened; the exit status is 0\n"
-	       "when that is what was asked for. Each vCPU's round ends with one MMIO exit more.\n",
+	       "when that is what was asked for (or twice that). Each vCPU's round ends with one MMIO exit more.\n",
 	       message_program(), VCPUS_MAX);
 }
 
@@ -81,6 +87,8 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		OPT_STATS,
 		OPT_END_VM,
 		OPT_KEEP_VCPUS,
+		OPT_REPLUG,
+		OPT_ANOTHER_VM,
 		OPT_NAME,
 		OPT_PROBE,
 		OPT_HELP
@@ -99,6 +107,8 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		{"stats", no_argument, NULL, OPT_STATS},
 		{"end-vm", no_argument, NULL, OPT_END_VM},
 		{"keep-vcpus", no_argument, NULL, OPT_KEEP_VCPUS},
+		{"replug", no_argument, NULL, OPT_REPLUG},
+		{"another-vm", no_argument, NULL, OPT_ANOTHER_VM},
 		{"name", required_argument, NULL, OPT_NAME},
 		{"probe", no_argument, NULL, OPT_PROBE},
 		{"help", no_argument, NULL, OPT_HELP},
@@ -138,6 +148,8 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		options->stats |= option == OPT_STATS;
 		options->end_vm |= option == OPT_END_VM;
 		options->keep_vcpus |= option == OPT_KEEP_VCPUS;
+		options->replug |= option == OPT_REPLUG;
+		options->another_vm |= option == OPT_ANOTHER_VM;
 		options->probe |= option == OPT_PROBE;
 		if (option == OPT_HELP) {
 			usage();
@@ -189,12 +201,13 @@ static void *run_vcpu(void *data)
 {
 	struct vcpu_thread *vcpu = data;
 	const struct options *options = vcpu->options;
-	struct sample_vcpu *made = NULL;
+	struct sample_vcpu *made = vcpu->made;
 	char name[16];
 
 	snprintf(name, sizeof(name), "CPU %u/KVM", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
-	vcpu->err = sample_vcpu_create(vcpu->vm, vcpu->id, &made);
+	vcpu->err = made ? sample_vcpu_plug_again(vcpu->vm, made)
+			 : sample_vcpu_create(vcpu->vm, vcpu->id, &made);
 	if (vcpu->start)
 		pthread_barrier_wait(vcpu->start);
 	if (vcpu->err == 0)
@@ -204,7 +217,10 @@ static void *run_vcpu(void *data)
 		pthread_barrier_wait(vcpu->end);
 		pthread_barrier_wait(vcpu->end);
 	}
-	sample_vcpu_destroy(made);
+	if (options->replug)
+		vcpu->made = made;
+	else
+		sample_vcpu_destroy(made);
 	return NULL;
 }
 
@@ -223,6 +239,7 @@ static void start_vcpus(struct vcpu_thread *vcpus, const struct options *options
 			.start = start,
 			.end = options->keep_vcpus ? end : NULL,
 			.vm = vm,
+			.made = vcpus[i].made,
 			.options = options,
 			.id = i,
 			.work.io = share(work->io, options->vcpus, i),
@@ -240,6 +257,20 @@ static void join_vcpus(struct vcpu_thread *vcpus, uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++)
 		pthread_join(vcpus[i].thread, NULL);
+}
+
+/* Adds up what all vCPUs have seen. Returns the first error of any, or 0. */
+static int add_seen(const struct vcpu_thread *vcpus, uint64_t count, struct sample_work *seen)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; i < count; i++) {
+		seen->io += vcpus[i].seen.io;
+		seen->cpuid += vcpus[i].seen.cpuid;
+		seen->halts += vcpus[i].seen.halts;
+		err = err ? err : vcpus[i].err;
+	}
+	return err;
 }
 
 static void wait_for_line(void)
@@ -262,14 +293,35 @@ static void wait_for_signal(const sigset_t *signals, uint64_t seconds)
 		;
 }
 
+/* Does the work once more, with the same vCPUs or those of another VM. Returns 0 or -errno. */
+static int run_again(const struct options *options, struct vcpu_thread *vcpus,
+		     struct sample_vm **vm, struct sample_work *seen)
+{
+	int err = 0;
+
+	if (options->wait)
+		wait_for_line();
+	if (options->another_vm) {
+		sample_vm_destroy(*vm);
+		*vm = NULL;
+		err = sample_vm_create(options->stats, vm);
+	}
+	if (err < 0)
+		return err;
+	start_vcpus(vcpus, options, *vm, NULL, NULL);
+	join_vcpus(vcpus, options->vcpus);
+	return add_seen(vcpus, options->vcpus, seen);
+}
+
 /* Runs the VM, which is then destroyed. Returns the exit status. */
 static int run(const struct options *options, struct sample_vm *vm, const sigset_t *signals)
 {
-	struct vcpu_thread vcpus[VCPUS_MAX];
-	struct sample_work seen = {0};
+	bool is_twice = options->replug || options->another_vm;
+	struct sample_work wanted = options->work, seen = {0};
+	struct vcpu_thread vcpus[VCPUS_MAX] = {0};
 	pthread_barrier_t start, end;
 	bool held = options->wait && !options->late;
-	int err = 0;
+	int err;
 
 	pthread_barrier_init(&start, NULL, (unsigned int)options->vcpus + 1);
 	pthread_barrier_init(&end, NULL, (unsigned int)options->vcpus + 1);
@@ -288,13 +340,10 @@ static int run(const struct options *options, struct sample_vm *vm, const sigset
 		pthread_barrier_wait(&end);
 	else
 		join_vcpus(vcpus, options->vcpus);
-	for (unsigned int i = 0; i < options->vcpus; i++) {
-		seen.io += vcpus[i].seen.io;
-		seen.cpuid += vcpus[i].seen.cpuid;
-		seen.halts += vcpus[i].seen.halts;
-		err = err ? err : vcpus[i].err;
-	}
+	err = add_seen(vcpus, options->vcpus, &seen);
 	pthread_barrier_destroy(&start);
+	if (err == 0 && is_twice)
+		err = run_again(options, vcpus, &vm, &seen);
 	if (err < 0) {
 		message_error("cannot run the guest: %s", strerror(-err));
 		sample_vm_destroy(vm);
@@ -314,8 +363,12 @@ static int run(const struct options *options, struct sample_vm *vm, const sigset
 		join_vcpus(vcpus, options->vcpus);
 	}
 	pthread_barrier_destroy(&end);
+	for (uint64_t i = 0; i < options->vcpus; i++)
+		sample_vcpu_destroy(vcpus[i].made);
 	sample_vm_destroy(vm);
-	return options->forever || memcmp(&seen, &options->work, sizeof(seen)) == 0 ? 0 : 1;
+	if (is_twice)
+		wanted = (struct sample_work){2 * wanted.io, 2 * wanted.cpuid, 2 * wanted.halts};
+	return options->forever || memcmp(&seen, &wanted, sizeof(seen)) == 0 ? 0 : 1;
 }
 
 struct creation {

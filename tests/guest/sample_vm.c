@@ -57,7 +57,7 @@ struct sample_vm {
 	uint8_t *memory;
 	size_t size;
 	bool keeps_stats;
-	int stats[1 + VCPUS_MAX]; /* of the VM and of each vCPU; -1: none */
+	int stats[1 + 2 * VCPUS_MAX]; /* of the VM, of each vCPU, and again of each; -1: none */
 };
 
 struct sample_vcpu {
@@ -177,6 +177,15 @@ int sample_vcpu_create(struct sample_vm *vm, unsigned int id, struct sample_vcpu
 	return err;
 }
 
+int sample_vcpu_plug_again(struct sample_vm *vm, struct sample_vcpu *vcpu)
+{
+	int fd = ioctl(vcpu->fd, KVM_GET_STATS_FD, 0);
+
+	if (fd >= 0)
+		vm->stats[1 + VCPUS_MAX + vcpu->id] = fd;
+	return fd < 0 ? -errno : 0;
+}
+
 static int start_round(struct sample_vcpu *vcpu, const struct sample_work *work)
 {
 	struct kvm_regs regs = {
@@ -267,6 +276,12 @@ void sample_vm_destroy(struct sample_vm *vm)
 int sample_vcpu_create(struct sample_vm *vm, unsigned int id, struct sample_vcpu **ret_vcpu)
 {
 	(void)vm, (void)id, (void)ret_vcpu;
+	return -ENOTSUP;
+}
+
+int sample_vcpu_plug_again(struct sample_vm *vm, struct sample_vcpu *vcpu)
+{
+	(void)vm, (void)vcpu;
 	return -ENOTSUP;
 }
 

@@ -32,6 +32,12 @@ struct sample_vcpu;
 int sample_vcpu_create(struct sample_vm *vm, unsigned int id,
 		       struct sample_vcpu **ret_vcpu) must_check;
 
+/*
+ * Does what QEMU does when a vCPU is plugged in again: opens another descriptor of its statistics and
+ * keeps the one before. Returns 0 or -errno.
+ */
+int sample_vcpu_plug_again(struct sample_vm *vm, struct sample_vcpu *vcpu) must_check;
+
 /* Destroys the vCPU; NULL is fine. */
 void sample_vcpu_destroy(struct sample_vcpu *vcpu);
 
