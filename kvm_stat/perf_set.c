@@ -196,7 +196,8 @@ int perf_set_follow(struct perf_set *set, const struct perf_targets *targets, si
 {
 	int r = retire_gone(set, targets);
 
-	*ret_wanted = targets->count * (set->counter_count + 1) + SPARE_FDS;
+	/* A lone counter of a CPU has company (perf_group.c). */
+	*ret_wanted = targets->count * (set->counter_count + (set->counter_count == 1)) + SPARE_FDS;
 	if (r == 0)
 		r = fd_limit_raise(*ret_wanted);
 	if (r == 0)

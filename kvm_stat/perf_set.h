@@ -27,7 +27,7 @@ struct perf_set {
 	struct perf_tally *tallies;
 	size_t tally_count;
 	bool is_followed; /* counting has begun */
-	bool missed;      /* a CPU came (back) a while before it was counted on; for the caller to clear */
+	bool missed; /* a CPU came (back) a while before it was counted on; for the caller to clear */
 };
 
 /* Appends a counter. Returns its index, or -ENOMEM. */
