@@ -223,23 +223,24 @@ static bool forget_guests(struct stats_source *stats)
 		 * that has given up its VM is looked at once more: if another has the same name in
 		 * debugfs, as it came before the first was gone, that is not to be found there.
 		 */
-		if (!guest->is_ended && (stats_guest_holds(guest) || guest->looks_due ||
-					 running_vms_has(&stats->vms, guest->pid))) {
+		if (!guest->is_ended &&
+		    (stats_guest_holds(guest) || (guest->looks_due && guest->count) ||
+		     running_vms_has(&stats->vms, guest->pid))) {
 			stats->guests[kept++] = guest;
 			continue;
 		}
-		forgot |= guest->count > 0;
+		forgot |= guest->count > 0 || guest->tally_count > 0;
 		free_guest(guest);
 	}
 	stats->guest_count = kept;
 	return forgot;
 }
 
-/* Looks at the guests that may have new descriptors. Returns 0 or -ENOMEM. */
+/* Looks at the guests that may have new descriptors. Returns 0; 1: rows are gone; or -ENOMEM. */
 static int look(struct stats_source *stats)
 {
 	uint64_t now = clock_now_ns();
-	bool looked = false;
+	bool looked = false, lost = false;
 	size_t i;
 
 	for (i = 0; i < stats->guest_count; i++) {
@@ -256,13 +257,15 @@ static int look(struct stats_source *stats)
 		stats_guest_find_threads(
 			guest, stats->root, stats->vms.kvm_fd,
 			running_vms_only(&stats->vms, guest->pid, name, sizeof(name)));
-		r = stats_twins_settle(guest);
+		r = stats_twins_settle(guest, stats->reader.include_past);
+		stats_guest_sweep(guest);
 		if (r < 0)
 			return r;
+		lost |= r > 0;
 	}
 	if (looked)
 		stats_watch_wake(stats->watch);
-	return 0;
+	return lost;
 }
 
 /* A copy's tally among those of the same owner, or a new one there. */
@@ -303,7 +306,7 @@ static int find_tally(struct stats_guest *guest, struct stats_copy *copy, void *
 	return copy->tally ? 0 : -ENOMEM;
 }
 
-/* Brings everything up to date, values aside. Returns 1 when a guest ended, 0, or -errno. */
+/* Brings everything up to date, values aside. Returns 1 when a guest or a vCPU is gone, 0, or -errno. */
 static int update(struct stats_source *stats)
 {
 	bool ended;
@@ -320,7 +323,7 @@ static int update(struct stats_source *stats)
 	if (r == 0)
 		r = look(stats);
 	pthread_mutex_unlock(&stats->lock);
-	return r < 0 ? r : ended;
+	return r < 0 ? r : (r > 0 || ended);
 }
 
 static void stats_reset(struct source *source)
@@ -502,7 +505,7 @@ static int stats_read(struct source *source, struct sample *sample)
 
 	if (r < 0)
 		return r;
-	/* A guest that ended was read to its end, but has no rows of its own any more. */
+	/* What ended was read to its end, but has no rows of its own any more. */
 	sample->partial |= r && stats->selection.by != BY_FIELD;
 	pthread_mutex_lock(&stats->lock);
 	sample->partial |= !count(stats);

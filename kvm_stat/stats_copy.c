@@ -188,9 +188,9 @@ static int read_values(const struct stats_copy *copy, uint64_t *values)
 	return (size_t)n == size ? 0 : -EBADMSG;
 }
 
-/* Whether no counter falls from one reading to the next, and the last has counted anything. */
-static bool are_in_order(const struct stats_layout *layout, const uint64_t *first,
-			 const uint64_t *second, const uint64_t *third)
+/* STATS_SAME when no counter falls from one reading to the next. */
+static enum stats_same compare_readings(const struct stats_layout *layout, const uint64_t *first,
+					const uint64_t *second, const uint64_t *third)
 {
 	bool any = false;
 	size_t i, j;
@@ -198,14 +198,14 @@ static bool are_in_order(const struct stats_layout *layout, const uint64_t *firs
 	for (i = 0; i < layout->range_count; i++) {
 		for (j = layout->ranges[i].first; j < layout->ranges[i].end; j++) {
 			if (first[j] > second[j] || second[j] > third[j])
-				return false;
+				return STATS_DIFFERENT;
 			any |= third[j] > 0;
 		}
 	}
-	return any;
+	return any ? STATS_SAME : STATS_NOT_KNOWN;
 }
 
-int stats_copy_is_same(const struct stats_copy *a, const struct stats_copy *b)
+int stats_copy_compare(const struct stats_copy *a, const struct stats_copy *b)
 {
 	size_t count = a->layout->value_count;
 	cleanup_free uint64_t *values = calloc(3 * count + 1, sizeof(*values));
@@ -215,7 +215,26 @@ int stats_copy_is_same(const struct stats_copy *a, const struct stats_copy *b)
 		r = read_values(b, values + count);
 	if (r == 0)
 		r = read_values(a, values + 2 * count);
-	return r < 0 ? r : are_in_order(a->layout, values, values + count, values + 2 * count);
+	return r < 0 ? r
+		     : (int)compare_readings(a->layout, values, values + count, values + 2 * count);
+}
+
+int stats_copy_compare_closed(const struct stats_copy *copy, const struct stats_copy *closed)
+{
+	cleanup_free uint64_t *values = calloc(copy->layout->value_count + 1, sizeof(*values));
+	int r = values ? read_values(copy, values) : -ENOMEM;
+
+	return r < 0 ? r : (int)compare_readings(copy->layout, closed->last, values, values);
+}
+
+int stats_copy_begin(struct stats_copy *copy, bool include_past)
+{
+	cleanup_free uint64_t *values = calloc(copy->layout->value_count + 1, sizeof(*values));
+	int r = values ? read_values(copy, values) : -ENOMEM;
+
+	if (r == 0)
+		set_baseline(copy, values, include_past);
+	return r;
 }
 
 int stats_copy_count(struct stats_copy *copy, uint64_t *values, bool include_past)

@@ -25,10 +25,10 @@ struct stats_copy {
 	int guest_fd; /* its number in the guest */
 	const struct stats_layout *layout;
 	struct stats_id id;
-	pid_t tid;        /* the thread that runs the vCPU; 0: not known */
-	bool is_new;      /* not read yet */
-	bool has_past;    /* its first values are from before counting began */
-	bool is_seen;     /* for stats_guest.c, while it looks */
+	pid_t tid;     /* the thread that runs the vCPU; 0: not known */
+	bool is_new;   /* not read yet */
+	bool has_past; /* its first values are from before counting began */
+	bool is_seen;  /* by the last look; else it is closed, and freed by stats_guest_sweep() */
 	bool is_given_up; /* the guest has closed it */
 	bool is_resting;  /* not counted: another copy is of the same vCPU (stats_twins.h) */
 	uint64_t *last;   /* values */
@@ -63,12 +63,31 @@ void stats_copy_done(struct stats_copy *copy);
  */
 int stats_copy_count(struct stats_copy *copy, uint64_t *values, bool include_past) must_check;
 
+enum stats_same {
+	STATS_DIFFERENT,
+	STATS_SAME,
+	STATS_NOT_KNOWN, /* neither has counted anything */
+};
+
 /*
  * Whether two open copies of the same layout are of the same vCPU, as far as one can tell: counters
- * only rise, so those of the one are never beyond what the other says later. Two that never ran are
- * not taken for the same. Returns 1, 0 or -errno.
+ * only rise, so those of the one are never beyond what the other says later. Returns one of the
+ * above, or -errno.
  */
-int stats_copy_is_same(const struct stats_copy *a, const struct stats_copy *b) must_check;
+int stats_copy_compare(const struct stats_copy *a, const struct stats_copy *b) must_check;
+
+/*
+ * The same of an open copy and one that was closed: none of the counters is below what that has
+ * counted.
+ */
+int stats_copy_compare_closed(const struct stats_copy *copy,
+			      const struct stats_copy *closed) must_check;
+
+/*
+ * Reads a copy that is new, so that it counts from here on, as the first stats_copy_count() does;
+ * but nothing is added. Returns 0 or -errno.
+ */
+int stats_copy_begin(struct stats_copy *copy, bool include_past) must_check;
 
 /* Starts from 0 at the next stats_copy_count(). */
 void stats_copy_restart(struct stats_copy *copy);

@@ -11,7 +11,6 @@
 
 #include "host/number.h"
 #include "kvm_stat/signals.h"
-#include "kvm_stat/stats_twins.h"
 
 #define VCPU_LINK    "anon_inode:kvm-vcpu:"
 #define LOOK_EVERY   10000000000U /* ns: whatever the signs of change miss is found by then */
@@ -273,21 +272,28 @@ static int take_all(struct stats_guest *guest, struct stats_reader *reader)
 	return r;
 }
 
-/* Ends the copies that were not seen, and keeps the others in order. */
-static void sort_out(struct stats_guest *guest, struct stats_reader *reader)
+/* Ends the copies that were not seen. Returns how many were. */
+static size_t end_unseen(struct stats_guest *guest, struct stats_reader *reader)
+{
+	size_t i, seen = 0;
+
+	for (i = 0; i < guest->count; i++) {
+		seen += guest->copies[i].is_seen;
+		if (!guest->copies[i].is_seen)
+			end_copy(&guest->copies[i], reader);
+	}
+	return seen;
+}
+
+void stats_guest_sweep(struct stats_guest *guest)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < guest->count; i++) {
-		struct stats_copy *copy = &guest->copies[i];
-
-		if (copy->is_seen) {
-			guest->copies[kept++] = *copy;
-			continue;
-		}
-		end_copy(copy, reader);
-		stats_twins_leave(guest, copy);
-		stats_copy_done(copy);
+		if (guest->copies[i].is_seen)
+			guest->copies[kept++] = guest->copies[i];
+		else
+			stats_copy_done(&guest->copies[i]);
 	}
 	guest->count = kept;
 	if (kept)
@@ -325,7 +331,7 @@ static int start_watching(struct stats_guest *guest, struct stats_reader *reader
 int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 {
 	unsigned int tries;
-	size_t i;
+	size_t i, seen = 0;
 	int r = start_watching(guest, reader);
 
 	/* Again where only half of it was there: a vCPU comes a moment before its statistics. */
@@ -338,8 +344,8 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 		/* What was not come to may still be there: the next look tells. */
 		for (i = 0; i < guest->count && r < 0; i++)
 			guest->copies[i].is_seen = !guest->copies[i].is_given_up;
-		sort_out(guest, reader);
-		if (guest->count || !guest->has_vcpus)
+		seen = end_unseen(guest, reader);
+		if (seen || !guest->has_vcpus)
 			break;
 	}
 	guest->looks_due -= guest->looks_due > 0;
@@ -348,7 +354,7 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 	stats_guest_check(guest, reader);
 	if (guest->is_ended)
 		return 0;
-	guest->error = r == 0 && guest->has_vcpus && guest->count == 0 ? -ENODATA : r;
+	guest->error = r == 0 && guest->has_vcpus && seen == 0 ? -ENODATA : r;
 	guest->is_known |= r == 0;
 	if (r < 0) {
 		/* Part of a guest would be shown as if it were the whole. */
@@ -367,7 +373,8 @@ static bool is_shared(const struct stats_guest *guest, const struct stats_copy *
 	for (i = 0; i < guest->count; i++) {
 		const struct stats_copy *other = &guest->copies[i];
 
-		if (other != copy && other->id.is_vcpu && other->id.tid == copy->id.tid)
+		if (other != copy && other->is_seen && other->id.is_vcpu &&
+		    other->id.tid == copy->id.tid)
 			return true;
 	}
 	return false;

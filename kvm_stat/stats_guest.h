@@ -52,8 +52,9 @@ void stats_guest_done(struct stats_guest *guest);
 bool stats_guest_is_due(struct stats_guest *guest, const struct host_root *root, uint64_t now_ns);
 
 /*
- * Looks through the guest's descriptors: takes copies of those that are new and drops those that it
- * has closed. `guest->error` says how that went. Returns 0 or -ENOMEM.
+ * Looks through the guest's descriptors: takes copies of those that are new and closes those of what
+ * it has closed, which stay until stats_guest_sweep(). `guest->error` says how that went. Returns 0
+ * or -ENOMEM.
  */
 int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader) must_check;
 
@@ -63,6 +64,9 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader) mus
  */
 void stats_guest_find_threads(struct stats_guest *guest, const struct host_root *root, int kvm_fd,
 			      const char *vm);
+
+/* Frees the copies that the last look has closed. */
+void stats_guest_sweep(struct stats_guest *guest);
 
 /* Reads all copies. Returns 0 or -errno of the first that could not be read. */
 int stats_guest_count(struct stats_guest *guest, struct stats_reader *reader) must_check;

@@ -7,6 +7,8 @@
 
 static int compare_ids(const struct stats_copy *a, const struct stats_copy *b)
 {
+	if (a->id.is_vcpu != b->id.is_vcpu)
+		return a->id.is_vcpu - b->id.is_vcpu;
 	if (a->id.tid != b->id.tid)
 		return a->id.tid < b->id.tid ? -1 : 1;
 	if (a->id.vcpu != b->id.vcpu)
@@ -15,9 +17,11 @@ static int compare_ids(const struct stats_copy *a, const struct stats_copy *b)
 	       ((uintptr_t)a->layout < (uintptr_t)b->layout);
 }
 
-/* Of one id: first what is new, whose thread is the present one, then what counts, then what rests. */
+/* First what is new, whose thread is the present one; then what counts, what rests, what is gone. */
 static int rank(const struct stats_copy *copy)
 {
+	if (!copy->is_seen)
+		return 3;
 	return copy->is_resting ? 2 : !copy->is_new;
 }
 
@@ -33,91 +37,139 @@ static int compare(const void *a, const void *b)
 	return r ? r : (right->guest_fd > left->guest_fd) - (right->guest_fd < left->guest_fd);
 }
 
-/* `copy` counts from where another one of the same vCPU was read last. */
-static void go_on(struct stats_copy *copy, struct stats_copy *from)
+/* The row of `from` goes on as that of `copy`, if it is the same row. Returns whether it is. */
+static bool take_row(struct stats_copy *copy, struct stats_copy *from)
 {
 	struct stats_tally *tally = copy->tally;
 
+	if (!copy->owns_tally || copy->tid != from->tid)
+		return false;
+	copy->tally = from->tally;
+	from->tally = tally;
+	return true;
+}
+
+/* `copy` counts from where another one of the same vCPU was read last. Returns as take_row(). */
+static bool go_on(struct stats_copy *copy, struct stats_copy *from)
+{
 	memcpy(copy->last, from->last, copy->layout->value_count * sizeof(*copy->last));
 	copy->is_new = from->is_new;
 	copy->has_past = from->has_past;
-	/* Its row goes on as well; with another thread it is another row. */
-	if (copy->owns_tally && copy->tid == from->tid) {
-		copy->tally = from->tally;
-		from->tally = tally;
-	}
+	return take_row(copy, from);
 }
 
-/* `copy` is of the same vCPU as `counting`, which goes on where it stops. */
-static void rest(struct stats_copy *copy, struct stats_copy *counting)
+/* A copy that counted is gone: another one counts in its place. Returns whether its row goes on. */
+static bool replace(struct stats_copy *gone, struct stats_copy **copies, size_t count)
 {
-	if (!copy->is_resting && !copy->is_new && counting->is_new)
-		go_on(counting, copy);
-	copy->is_resting = true;
-}
-
-/* Settles copies of the same id. Those that count are brought to the front. */
-static int settle_id(struct stats_copy **copies, size_t count)
-{
-	size_t i, j, counting = 0;
+	size_t i;
 
 	for (i = 0; i < count; i++) {
 		struct stats_copy *copy = copies[i];
-		int r = 0;
 
-		for (j = 0; j < counting && r == 0; j++)
-			r = stats_copy_is_same(copies[j], copy);
+		if (copy->is_seen && copy->is_resting &&
+		    stats_copy_compare_closed(copy, gone) > STATS_DIFFERENT) {
+			copy->is_resting = false;
+			return go_on(copy, gone);
+		}
+	}
+	/* Of another VM, from its birth: else the row would begin anew, below what it was. */
+	for (i = 0; i < count; i++) {
+		if (copies[i]->is_seen && copies[i]->is_new && take_row(copies[i], gone))
+			return true;
+	}
+	return false;
+}
+
+/* `copy` is, for all one knows, of the same vCPU as `counting`. */
+static void rest(struct stats_copy *copy, struct stats_copy *counting, bool include_past)
+{
+	if (!copy->is_resting && !copy->is_new && counting->is_new)
+		(void)go_on(counting, copy);
+	/* Should it be another's, it will have counted from now on. */
+	else if (copy->is_new)
+		(void)!stats_copy_begin(copy, include_past);
+	copy->is_resting = true;
+}
+
+/*
+ * Settles copies of the same id, those that count first, which stay in front. Returns 0; 1 when that
+ * is to be repeated soon, as two that have not run look the same; or -ENOMEM.
+ */
+static int settle_id(struct stats_copy **copies, size_t count, bool include_past)
+{
+	size_t i, j, counting = 0;
+	bool again = false;
+
+	for (i = 0; i < count; i++) {
+		struct stats_copy *copy = copies[i];
+		int r = STATS_DIFFERENT;
+
+		for (j = 0; j < counting && r == STATS_DIFFERENT; j++)
+			r = stats_copy_compare(copies[j], copy);
 		if (r == -ENOMEM)
 			return r;
-		if (r > 0)
-			rest(copy, copies[j - 1]);
-		else if (r == 0)
-			copy->is_resting = false;
+		again |= r == STATS_NOT_KNOWN;
 		/* Whose values cannot be read stays what it was. */
+		if (r > STATS_DIFFERENT)
+			rest(copy, copies[j - 1], include_past);
+		else if (r == STATS_DIFFERENT)
+			copy->is_resting = false;
 		if (!copy->is_resting)
 			copies[counting++] = copy;
 	}
-	return 0;
+	return again;
 }
 
-int stats_twins_settle(struct stats_guest *guest)
+/* Settles copies of the same id, in order. Returns as stats_twins_settle(). */
+static int settle_group(struct stats_guest *guest, struct stats_copy **copies, size_t count,
+			bool include_past)
+{
+	size_t i, live = 0;
+	bool lost = false;
+	int r;
+
+	for (i = 0; i < count; i++) {
+		struct stats_copy *copy = copies[i];
+
+		live += copy->is_seen;
+		if (!copy->is_seen && !copy->is_resting && !replace(copy, copies, count))
+			lost |= copy->owns_tally && !copy->is_new;
+	}
+	if (live < 2)
+		return lost;
+	qsort(copies, count, sizeof(*copies), compare);
+	r = settle_id(copies, live, include_past);
+	if (r > 0 && !guest->looks_due)
+		guest->looks_due = 1;
+	return r < 0 ? r : lost;
+}
+
+int stats_twins_settle(struct stats_guest *guest, bool include_past)
 {
 	cleanup_free struct stats_copy **copies = calloc(guest->count + 1,
 							 sizeof(struct stats_copy *));
 	size_t i, end, count = 0;
-	int r = 0;
+	bool lost = false;
 
 	if (!copies)
 		return -ENOMEM;
 	for (i = 0; i < guest->count; i++) {
-		if (guest->copies[i].fd >= 0 && guest->copies[i].id.is_vcpu)
-			copies[count++] = &guest->copies[i];
+		struct stats_copy *copy = &guest->copies[i];
+
+		if (copy->fd >= 0 || !copy->is_seen)
+			copies[count++] = copy;
 	}
 	if (count)
 		qsort(copies, count, sizeof(*copies), compare);
-	for (i = 0; i < count && r == 0; i = end) {
+	for (i = 0; i < count; i = end) {
+		int r;
+
 		for (end = i + 1; end < count && compare_ids(copies[i], copies[end]) == 0;)
 			end++;
-		if (end - i > 1)
-			r = settle_id(copies + i, end - i);
+		r = settle_group(guest, copies + i, end - i, include_past);
+		if (r < 0)
+			return r;
+		lost |= r > 0;
 	}
-	return r;
-}
-
-void stats_twins_leave(struct stats_guest *guest, struct stats_copy *copy)
-{
-	size_t i;
-
-	if (copy->is_resting || !copy->id.is_vcpu)
-		return;
-	for (i = 0; i < guest->count; i++) {
-		struct stats_copy *other = &guest->copies[i];
-
-		/* Those without values are freed already. */
-		if (other == copy || !other->last || !other->is_resting || compare_ids(other, copy))
-			continue;
-		go_on(other, copy);
-		other->is_resting = false;
-		return;
-	}
+	return lost;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Copies of one and the same vCPU. QEMU (as of 10.1) makes another descriptor of a vCPU's statistics
- * when that is plugged in again, and keeps the one before: both have all that it ever counted, and
- * the same id. Two VMs of one process may have vCPUs of the same id, too.
+ * Copies of the same id. QEMU (as of 10.1) makes another descriptor of a vCPU's statistics when that
+ * is plugged in again, and keeps the one before: both have all that it ever counted. A VMM that makes
+ * another VM gives its vCPUs the ids of those before, and two VMs of one process may share them.
  */
 #pragma once
 
@@ -10,9 +10,7 @@
 
 /*
  * Lets one copy of each vCPU count and the others rest, or count again when they turn out to be
- * another's. To be called after each look, when threads were found. Returns 0 or -ENOMEM.
+ * another's or the first is gone. To be called after each look, when threads were found, and before
+ * stats_guest_sweep(). Returns 0; 1 when a vCPU that was counted has no row any more; or -ENOMEM.
  */
-int stats_twins_settle(struct stats_guest *guest) must_check;
-
-/* A copy is about to be freed, and was read to its end: one that rests beside it counts from there on. */
-void stats_twins_leave(struct stats_guest *guest, struct stats_copy *copy);
+int stats_twins_settle(struct stats_guest *guest, bool include_past) must_check;

@@ -165,6 +165,11 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		*ret_status = message_try_help();
 		return 0;
 	}
+	if (options->keep_vcpus && (options->replug || options->another_vm)) {
+		message_error("--keep-vcpus does not go with --replug or --another-vm");
+		*ret_status = 2;
+		return 0;
+	}
 	if (options->forever && options->rate == 0)
 		options->rate = 1000;
 	return 1;

@@ -39,6 +39,7 @@ static void add(uint64_t exits, pid_t tid)
 	put(guest.count, exits);
 	assert_int_equal(stats_copy_open(fd, &layouts, copy), 1);
 	copy->guest_fd = 10 + (int)guest.count++;
+	copy->is_seen = true;
 	copy->tid = tid;
 	copy->tally = stats_tally_new(copy->layout);
 	copy->owns_tally = true;
@@ -74,7 +75,16 @@ static int teardown(void **state)
 
 static void settle(void)
 {
-	assert_int_equal(stats_twins_settle(&guest), 0);
+	guest.looks_due = 0;
+	assert_int_equal(stats_twins_settle(&guest, false), 0);
+}
+
+/* The guest closes what was copied. */
+static void drop(size_t number)
+{
+	assert_int_equal(stats_copy_count(&copies[number], values, false), 0);
+	stats_copy_close(&copies[number]);
+	copies[number].is_seen = false;
 }
 
 static void test_found_at_once(void **state)
@@ -135,13 +145,67 @@ static void test_left(void **state)
 	assert_int_equal(count(), 70);
 	put(0, 80);
 	put(1, 80);
-	assert_int_equal(count(), 80);
-	stats_twins_leave(&guest, &copies[1]);
-	stats_copy_done(&copies[1]);
-	guest.count--;
-	assert_false(copies[0].is_resting);
+	drop(1);
 	put(0, 81);
+	settle();
+	stats_guest_sweep(&guest);
+	assert_int_equal(guest.count, 1);
 	assert_int_equal(count(), 81);
+}
+
+/* Of several only one that may be the same takes its place. */
+static void test_left_beside_another(void **state)
+{
+	(void)state;
+	add(70, 17);
+	add(70, 17);
+	add(1000, 17);
+	settle();
+	assert_true(copies[0].is_resting);
+	assert_int_equal(count(), 1070);
+	put(0, 71);
+	put(1, 71);
+	drop(2);
+	assert_int_equal(stats_twins_settle(&guest, false), 1);
+	stats_guest_sweep(&guest);
+	assert_true(copies[0].is_resting);
+	assert_int_equal(count(), 71);
+}
+
+/* A vCPU of the VM that comes after: the row goes on. */
+static void test_another_vm(void **state)
+{
+	(void)state;
+	add(70, 17);
+	assert_int_equal(count(), 70);
+	put(0, 75);
+	drop(0);
+	add(3, 17);
+	settle();
+	stats_guest_sweep(&guest);
+	assert_int_equal(count(), 78);
+	/* With another thread it is another row, and that of the first is gone. */
+	drop(0);
+	add(2, 18);
+	assert_int_equal(stats_twins_settle(&guest, false), 1);
+	stats_guest_sweep(&guest);
+	assert_int_equal(count(), 2);
+}
+
+/* Plugged in twice before it ever ran. */
+static void test_that_did_not_run(void **state)
+{
+	(void)state;
+	add(0, 17);
+	assert_int_equal(count(), 0);
+	add(0, 17);
+	settle();
+	assert_int_equal(guest.looks_due, 1);
+	put(0, 5);
+	put(1, 5);
+	settle();
+	assert_int_equal(guest.looks_due, 0);
+	assert_int_equal(count(), 5);
 }
 
 /* Two VMs of a process, whose vCPUs one thread has made. */
@@ -151,6 +215,7 @@ static void test_different_vcpus(void **state)
 	add(0, 17);
 	add(0, 17);
 	settle();
+	assert_int_equal(guest.looks_due, 1);
 	assert_int_equal(count(), 0);
 	put(0, 5);
 	put(1, 7);
@@ -172,6 +237,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_found_later, teardown),
 		cmocka_unit_test_teardown(test_found_later_in_another_thread, teardown),
 		cmocka_unit_test_teardown(test_left, teardown),
+		cmocka_unit_test_teardown(test_left_beside_another, teardown),
+		cmocka_unit_test_teardown(test_another_vm, teardown),
+		cmocka_unit_test_teardown(test_that_did_not_run, teardown),
 		cmocka_unit_test_teardown(test_different_vcpus, teardown),
 	};
 
