@@ -106,6 +106,8 @@ int export_run(struct session *session, const struct options *options, int signa
 		if (r < 0)
 			return end_unreadable(options, r);
 		now = clock_now_ns();
+		if (r > 0)
+			next = now;
 		for (next += delay; next <= now;)
 			next += delay;
 		if (signals_wait(signal_fd, -1, next) != 0)

@@ -192,6 +192,8 @@ static int log_loop(struct log *log, const struct options *options, int signal_f
 		if (r < 0)
 			return report_sample(options, r);
 		now = clock_now_ns();
+		if (r > 0)
+			next = now;
 		/* By the clock, so that records do not drift; what is missed is not made up for. */
 		for (next += delay; next <= now;)
 			next += delay;

@@ -68,8 +68,9 @@ static void list_guests(struct recorder *recorder)
 }
 
 /*
- * The guests that the file tells of: with -p or -g nobody's but that one. It may be given to others,
- * and a replay would show those it knows as guests that did nothing.
+ * The guests that the file tells of: with -p or -g nobody's but that one, nor that of who has its
+ * number when it has ended. It may be given to others, and a replay would show those it knows as
+ * guests that did nothing.
  */
 static struct guests selected_guests(const struct session *session)
 {
@@ -78,7 +79,7 @@ static struct guests selected_guests(const struct session *session)
 
 	if (!session->selection.pid)
 		return *all;
-	one = guests_find_pid(all, session->selection.pid);
+	one = session_guest_ended(session) ? NULL : guests_find_pid(all, session->selection.pid);
 	return one ? (struct guests){.list = all->list + (one - all->list), .count = 1}
 		   : (struct guests){0};
 }
@@ -93,10 +94,10 @@ static int record_sample(struct recorder *recorder, const struct options *option
 	int r;
 
 	list_guests(recorder);
-	guests = selected_guests(session);
 	r = session_read(session);
 	if (r < 0)
 		return say_read(r);
+	guests = selected_guests(session);
 	moment.monotonic_ns = session->sample.time_ns;
 	moment.time = session->time;
 	moment.partial = session->sample.partial;

@@ -27,6 +27,9 @@ const struct guest *report_guest(const struct report *report, const struct rate 
 {
 	pid_t pid = report_guest_pid(report, rate);
 
+	/* Another guest may have its number by now. */
+	if (report->ended && pid == report->pid && report->guest.name)
+		return &report->guest;
 	return pid ? guests_find_pid(report->guests, pid) : NULL;
 }
 
@@ -70,6 +73,8 @@ int report_take(struct report *report)
 	if (report->lists_guests && !knows_guests(report))
 		list_guests(report);
 	report->ended = session_guest_ended(session);
+	report->guest = (struct guest){session->watched.pid, session->watched.name,
+				       session->watched.raw_name};
 	report->source_count = session_list_sources(session, report->sources);
 	return 0;
 }
@@ -92,25 +97,26 @@ static void say_ended(struct report *report)
 int report_follow_guest(struct report *report)
 {
 	struct session *session = report->session;
+	enum session_guest guest;
 	pid_t pid;
+	int r;
 
-	switch (session_look_at_guest(session, &pid)) {
-	case SESSION_GUEST_RUNS:
-		return 0;
-	case SESSION_GUEST_ENDED:
+	guest = session_look_at_guest(session, &pid);
+	if (guest == SESSION_GUEST_ENDED)
 		say_ended(report);
+	if (guest != SESSION_GUEST_BACK || pid == report->failed)
 		return 0;
-	case SESSION_GUEST_BACK:
-		break;
-	}
 	/* Should that fail, the reason has been said, and the selection before counts again. */
 	if (session_select_guest(session, pid) == 0) {
 		report->pid = pid;
 		report->said_ended = false;
 		message_warning("guest \"%s\" is back as process %d; its totals start from 0",
 				session->watched.raw_name, (int)pid);
+	} else {
+		report->failed = pid;
 	}
-	return report_take(report);
+	r = report_take(report);
+	return r < 0 ? r : 1;
 }
 
 static int compare_rows(const void *a, const void *b)

@@ -13,6 +13,7 @@ struct report {
 	const struct guests *guests; /* none unless report_start() was told to list them */
 	pid_t pid;                   /* the guest that is watched; 0: all */
 	bool ended;                  /* that guest: its rows are what it had counted */
+	struct guest guest;          /* when it has ended: who it was; its names may be NULL */
 	enum selection_by by;
 	const char *host; /* NULL: unknown */
 	struct session_source sources[SESSION_SOURCES_MAX];
@@ -22,6 +23,7 @@ struct report {
 	bool lists_guests;
 	bool said;       /* that guests cannot be listed */
 	bool said_ended; /* that the guest has ended */
+	pid_t failed;    /* the process in which it is back, but cannot be watched */
 	char host_name[65];
 };
 
@@ -37,7 +39,7 @@ int report_take(struct report *report) must_check;
 /*
  * After a report was written: says once when the guest that is watched has ended, and when it is
  * back. Then it is watched from now on, as by report_take(), with totals from 0: the next report is
- * of the time since. Returns as report_take().
+ * of the time since. Returns 1 then, 0, or -errno as report_take().
  */
 int report_follow_guest(struct report *report) must_check;
 

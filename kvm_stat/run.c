@@ -183,6 +183,8 @@ static int batch(struct session *session, const struct options *options, int sig
 		if (r < 0)
 			break;
 		now = clock_now_ns();
+		if (r > 0)
+			deadline = now;
 		/* By the clock; what is missed is not made up for by intervals of no time. */
 		for (deadline += SECOND; deadline <= now;)
 			deadline += SECOND;
@@ -249,13 +251,13 @@ static int run(const struct options *options, int signal_fd)
 {
 	struct kvm_uevent_monitor *monitor = NULL;
 	struct session session;
-	bool said = false, looked = false;
+	bool said = false, looked = false, again = false;
 	int status, r;
 
 	for (;;) {
 		if (options->mode == MODE_SCREEN)
 			screen_capture_messages();
-		r = session_open(&session, options);
+		r = session_open(&session, options, again && options->waits_for_kvm);
 		if (r == -EINTR) /* a signal ended it while it read a recording */
 			status = 0;
 		else
@@ -264,11 +266,13 @@ static int run(const struct options *options, int signal_fd)
 		if (r == 0 && status == 0 && session.replay && replay_damage(session.replay))
 			status = 1;
 		/* It was loaded a moment ago, and may be again already: unloaded and loaded anew. */
-		if (session.time.tv_sec)
+		if (session.time.tv_sec) {
 			looked = false;
+			again = true;
+		}
 		screen_release_messages();
 		session_close(&session);
-		if (status >= 0 && !(r == -ENOENT && options->waits_for_kvm))
+		if (status >= 0 && !(options->waits_for_kvm && (r == -ENOENT || r == -EAGAIN)))
 			break;
 		if (options->output)
 			export_clear(options);
@@ -282,9 +286,9 @@ static int run(const struct options *options, int signal_fd)
 		status = said ? 0 : log_check(options);
 		if (status)
 			break;
-		if (!said)
+		if (!said && r == -ENOENT)
 			message_warning("KVM is not loaded; counting starts when it is");
-		said = true;
+		said |= r == -ENOENT;
 		if (!wait_for_kvm(monitor, signal_fd))
 			break;
 	}

@@ -36,7 +36,7 @@ static void say_ambiguous(const struct guests *guests, const char *name, size_t 
 		      name, pids ? pids : " unknown");
 }
 
-static int resolve_name(struct session *session, const char *name, pid_t *ret_pid)
+static int resolve_name(struct session *session, const char *name, bool again, pid_t *ret_pid)
 {
 	size_t found;
 	int r = session_update_guests(session);
@@ -48,6 +48,8 @@ static int resolve_name(struct session *session, const char *name, pid_t *ret_pi
 	found = guests_find_name(&session->guests, name, ret_pid);
 	if (found == 1)
 		return 0;
+	if (found == 0 && again)
+		return -EAGAIN;
 	if (found == 0) {
 		message_error("no guest by the name \"%s\" found", name);
 		return -ESRCH;
@@ -84,18 +86,19 @@ static int check_pid(struct session *session, pid_t pid)
 /* Watches the guest that is selected now. */
 static void watch_guest(struct session *session)
 {
+	session->is_replaced = false;
 	watched_set(&session->watched, session->replay ? NULL : &session->root,
 		    session->selection.pid);
 	watched_keep_name(&session->watched, &session->guests);
 }
 
-static int find_guest(struct session *session, const struct options *options)
+static int find_guest(struct session *session, const struct options *options, bool again)
 {
 	pid_t pid = options->pid;
 	int r = 0;
 
 	if (options->guest)
-		r = resolve_name(session, options->guest, &pid);
+		r = resolve_name(session, options->guest, again, &pid);
 	else if (pid)
 		r = check_pid(session, pid);
 	if (r < 0)
@@ -327,7 +330,7 @@ static int select_replay(struct session *session)
 	return r;
 }
 
-int session_open(struct session *session, const struct options *options)
+int session_open(struct session *session, const struct options *options, bool again)
 {
 	bool lists = options->mode == MODE_LIST_FIELDS;
 	int r;
@@ -345,7 +348,7 @@ int session_open(struct session *session, const struct options *options)
 	if (options->replay)
 		r = open_replay(session, options);
 	if (r == 0)
-		r = find_guest(session, options);
+		r = find_guest(session, options, again);
 	if (r < 0)
 		return r == -ENOENT ? -ESRCH : r;
 	session->selection.filter = session->filter;
@@ -398,29 +401,43 @@ static void tell_new_trouble(struct session *session, size_t index)
 	session->lost[index] = health.lost;
 }
 
-/* Whether what the sources count is of another process than the one that was selected. */
-static bool is_replaced(const struct session *session)
+/*
+ * Looks whether what the sources have counted is of another process than the one that was selected,
+ * and puts it away. What that one did last cannot be told apart from it.
+ */
+static int check_guest(struct session *session)
 {
-	return session->selection.pid && !session->replay &&
-	       watched_state(&session->watched, &session->root) == WATCHED_REPLACED;
+	int r = 0;
+
+	if (!session->selection.pid || session->replay ||
+	    watched_look(&session->watched, &session->root) != WATCHED_REPLACED)
+		return 0;
+	if (session->selection.by == BY_FIELD)
+		r = rates_repeat(&session->rates, &session->sample);
+	else
+		sample_clear(&session->sample);
+	session->sample.partial = !session->is_replaced;
+	session->is_replaced = true;
+	return r;
 }
 
 int session_read(struct session *session)
 {
 	size_t i;
+	int r;
 
 	if (session->failure < 0)
 		return session->failure;
 	sample_clear(&session->sample);
 	for (i = 0; i < session->source_count; i++) {
-		int r = session->silent[i] ? 0 : source_read(session->sources[i], &session->sample);
-
+		r = session->silent[i] ? 0 : source_read(session->sources[i], &session->sample);
 		if (r < 0)
 			return r;
 		tell_new_trouble(session, i);
 	}
-	if (is_replaced(session) && rates_repeat(&session->rates, &session->sample) < 0)
-		return -ENOMEM;
+	r = check_guest(session);
+	if (r < 0)
+		return r;
 	if (session->replay) {
 		session->sample.time_ns = replay_moment(session->replay)->monotonic_ns;
 		session->time = replay_moment(session->replay)->time;
@@ -578,12 +595,13 @@ int session_select(struct session *session, const struct selection *wanted)
 int session_select_guest(struct session *session, pid_t pid)
 {
 	struct selection selection = session->selection;
+	bool has_its_number = pid == session->watched.pid;
 	int r;
 
 	selection.pid = pid;
 	selection.tid = 0;
 	r = session_select(session, &selection);
-	if (r == 0)
+	if (r == 0 && has_its_number)
 		watch_guest(session);
 	return r;
 }

@@ -25,6 +25,7 @@ struct session {
 	struct selection selection;             /* filter and only point to the two above */
 	struct watched watched;                 /* the guest of selection.pid */
 	bool follows_name;    /* that guest is selected again when it comes back */
+	bool is_replaced;     /* its number is another process', whose rows nobody asked for */
 	struct guests guests; /* as of the last session_update_guests() */
 	int failure;          /* -errno: a selection failed and the one before too */
 	struct timespec time; /* CLOCK_REALTIME, of the sample; of a recording, when it was taken */
@@ -35,18 +36,20 @@ struct session {
 /*
  * Opens what `options` ask for: the root, the sources, the filter and the guest. Everything that
  * goes wrong is printed (one line each). Returns 0, or negative when nothing can be shown:
- * -ENOENT when KVM is not loaded, so that waiting for it makes sense; -EINTR, of which nothing is
- * printed, when a signal that ends the program came while a recording was read. Call session_close() in any
- * case.
+ * -ENOENT when KVM is not loaded, so that waiting for it makes sense; -EAGAIN, of which nothing is
+ * printed, when `again` there is no guest of the name, as there was when KVM was loaded last;
+ * -EINTR, likewise, when a signal that ends the program came while a recording was read. Call
+ * session_close() in any case.
  */
-int session_open(struct session *session, const struct options *options) must_check;
+int session_open(struct session *session, const struct options *options, bool again) must_check;
 
 /* Releases everything. */
 void session_close(struct session *session);
 
 /*
  * Takes a sample of all sources into session->sample, sorted. When another process has the number
- * of the guest that is selected, its rows stay as they were. Returns 0, or -errno when a source
+ * of the guest that is selected, rows by field stay as session->rates has them, and others are gone
+ * as those of any guest that ended. Returns 0, or -errno when a source
  * has failed as a whole; -ENODATA at the end of a recording; -EINTR as session_open().
  */
 int session_read(struct session *session) must_check;
@@ -92,7 +95,7 @@ int session_check_pid(const struct session *session, pid_t pid, pid_t *ret_proce
  */
 int session_select_guest(struct session *session, pid_t pid) must_check;
 
-/* Whether one guest is selected and has ended. */
+/* Whether one guest is selected and had ended when it was looked at last, as with each sample. */
 bool session_guest_ended(const struct session *session);
 
 /*

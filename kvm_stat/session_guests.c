@@ -46,15 +46,18 @@ bool session_guest_ended(const struct session *session)
 
 	if (pid && session->replay)
 		return !guests_find_pid(replay_guests(session->replay), pid);
-	return pid && watched_state(&session->watched, &session->root) != WATCHED_RUNS;
+	return pid && session->watched.state != WATCHED_RUNS;
 }
 
 enum session_guest session_look_at_guest(struct session *session, pid_t *ret_pid)
 {
-	if (session->replay || !session_guest_ended(session))
+	const struct host_root *root = &session->root;
+
+	if (session->replay || !session->selection.pid ||
+	    watched_look(&session->watched, root) == WATCHED_RUNS)
 		return SESSION_GUEST_RUNS;
 	if (session->follows_name && session_update_guests(session) == 0 &&
-	    watched_find(&session->watched, &session->guests, ret_pid))
+	    watched_find(&session->watched, root, &session->guests, ret_pid))
 		return SESSION_GUEST_BACK;
 	return SESSION_GUEST_ENDED;
 }
@@ -68,7 +71,8 @@ int session_update_guests(struct session *session)
 	else
 		r = guests_update(&session->root, &session->guests);
 	/* The name of who has the number of a guest that ended is not that guest's. */
-	if (r == 0 && (session->replay || !session_guest_ended(session)))
+	if (r == 0 &&
+	    (session->replay || watched_look(&session->watched, &session->root) == WATCHED_RUNS))
 		watched_keep_name(&session->watched, &session->guests);
 	return r;
 }

@@ -13,12 +13,21 @@ void watched_done(struct watched *watched)
 	*watched = (struct watched){0};
 }
 
+static bool has_process(const struct host_root *root, pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "proc/%d", (int)pid);
+	return host_exists(root, path);
+}
+
 void watched_set(struct watched *watched, const struct host_root *root, pid_t pid)
 {
 	watched_done(watched);
 	watched->pid = pid;
+	watched->has_process = pid && root && has_process(root, pid);
 	/* What cannot be known is not compared: then every process of that number is this one. */
-	if (pid && root && guest_start_time(root, pid, &watched->start) < 0)
+	if (watched->has_process && guest_start_time(root, pid, &watched->start) < 0)
 		watched->start = 0;
 }
 
@@ -42,25 +51,29 @@ void watched_keep_name(struct watched *watched, const struct guests *guests)
 	watched->raw_name = raw_name;
 }
 
-enum watched_state watched_state(const struct watched *watched, const struct host_root *root)
+enum watched_state watched_look(struct watched *watched, const struct host_root *root)
 {
 	uint64_t start;
-	char path[32];
 
-	snprintf(path, sizeof(path), "proc/%d", (int)watched->pid);
-	if (!host_exists(root, path))
-		return WATCHED_ENDED;
-	if (watched->start && guest_start_time(root, watched->pid, &start) == 0 &&
-	    start != watched->start)
-		return WATCHED_REPLACED;
-	return WATCHED_RUNS;
+	if (!watched->has_process)
+		watched->state = WATCHED_RUNS;
+	else if (!has_process(root, watched->pid))
+		watched->state = WATCHED_ENDED;
+	else if (watched->state == WATCHED_ENDED ||
+		 (watched->start && guest_start_time(root, watched->pid, &start) == 0 &&
+		  start != watched->start))
+		watched->state = WATCHED_REPLACED;
+	return watched->state;
 }
 
-bool watched_find(const struct watched *watched, const struct guests *guests, pid_t *ret_pid)
+bool watched_find(const struct watched *watched, const struct host_root *root,
+		  const struct guests *guests, pid_t *ret_pid)
 {
 	pid_t pid;
 
 	if (!watched->raw_name || guests_find_name(guests, watched->raw_name, &pid) != 1)
+		return false;
+	if ((pid == watched->pid && watched->state != WATCHED_REPLACED) || !has_process(root, pid))
 		return false;
 	*ret_pid = pid;
 	return true;
