@@ -170,10 +170,12 @@ static int add_row_to_tallies(struct bpf_source *bpf, const struct count_key *ke
 	if (!code)
 		return -ENOMEM;
 	for (i = 0; i < code->count && r == 0; i++) {
+		/* How long an exit took is told by its reason, and must not be counted twice. */
+		bool is_flag = bpf->names.list[code->names[i]]->is_flag;
 		struct bpf_tally *tally = bpf_tallies_make(&bpf->tallies, code->names[i], guest,
 							   tid);
 
-		r = tally ? bpf_tally_add(tally, gone, count, latency) : -ENOMEM;
+		r = tally ? bpf_tally_add(tally, gone, count, is_flag ? NULL : latency) : -ENOMEM;
 	}
 	return r;
 }
