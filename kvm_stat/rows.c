@@ -68,7 +68,7 @@ int rows_write_batch(FILE *stream, const struct report *report)
 		if (!rows[i]->total && !rows[i]->delta)
 			continue;
 		put_owner(stream, report, rows[i]);
-		fprintf(stream, "%-42s%10" PRIu64 "%10" PRId64 "\n", rows[i]->name, rows[i]->total,
+		fprintf(stream, "%-41s %10" PRIu64 " %9" PRId64 "\n", rows[i]->name, rows[i]->total,
 			rows[i]->delta);
 	}
 	return r;
@@ -126,7 +126,7 @@ int rows_write_log(FILE *stream, const struct report *report, bool csv, bool ski
 		int64_t value = counts ? rate->delta : (int64_t)rate->total;
 
 		if (csv) {
-			if (!skip_zero || rate->delta)
+			if (!skip_zero || value)
 				r = put_csv(stream, report, rate, stamp, value);
 			continue;
 		}
@@ -134,7 +134,7 @@ int rows_write_log(FILE *stream, const struct report *report, bool csv, bool ski
 			continue;
 		fprintf(stream, "%-*s ", STAMP_WIDTH, stamp);
 		put_owner(stream, report, rate);
-		fprintf(stream, "%-42s%10" PRId64 "\n", rate->name, value);
+		fprintf(stream, "%-41s %10" PRId64 "\n", rate->name, value);
 	}
 	return r;
 }

@@ -65,7 +65,7 @@ static const struct made_row by_guest[] = {
 	{.row = {.name = "kvm_exit", .guest = HOSTILE, .value = 0}},
 	{.row = {REASON("HLT"), .guest = 1000, .value = 9}, .first = 3, .spread = MADE_LOG2},
 	{.row = {REASON("HLT"), .guest = HOSTILE, .value = 0}},
-	{.row = {.name = "pages_4k", .kind = FIELD_GAUGE, .guest = 1000, .value = 7}},
+	{.row = {.name = "pages_4k", .kind = FIELD_GAUGE, .guest = 1000, .value = 7}, .first = 7},
 };
 
 static const struct made_row by_vcpu[] = {

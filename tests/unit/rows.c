@@ -50,7 +50,7 @@ static void test_batch(void **state)
 		    "web                      1000 kvm_exit(HLT)                              "
 		    "        9         6\n"
 		    "web                      1000 pages_4k                                   "
-		    "        7         7\n" HOSTILE
+		    "        7         0\n" HOSTILE
 		    "     1001 exits                                             60        40\n"
 		    "-                        1002 exits                                      "
 		    "       70        70\n");
@@ -108,6 +108,15 @@ static void test_csv(void **state)
 		    "2023-11-14 22:13:20," QUOTED ",1001,,,exits,40\n"
 		    "2023-11-14 22:13:20," QUOTED ",1001,,,kvm_exit,0\n"
 		    "2023-11-14 22:13:20," QUOTED ",1001,,,kvm_exit(HLT),0\n"
+		    "2023-11-14 22:13:20,,1002,,,exits,70\n");
+	/* A state that stays is none of nothing. */
+	assert_rows(1, CSV_SKIP_ZERO,
+		    "timestamp,guest,pid,vcpu,tid,field,value\n"
+		    "2023-11-14 22:13:20,web,1000,,,exits,30\n"
+		    "2023-11-14 22:13:20,web,1000,,,kvm_exit,9\n"
+		    "2023-11-14 22:13:20,web,1000,,,kvm_exit(HLT),6\n"
+		    "2023-11-14 22:13:20,web,1000,,,pages_4k,7\n"
+		    "2023-11-14 22:13:20," QUOTED ",1001,,,exits,40\n"
 		    "2023-11-14 22:13:20,,1002,,,exits,70\n");
 	assert_rows(2, CSV_SKIP_ZERO,
 		    "timestamp,guest,pid,vcpu,tid,field,value\n"
