@@ -16,7 +16,7 @@
 
 static const struct rate *find_field(const struct tui *tui, const char *name)
 {
-	size_t row = view_rows_find(&tui->rows, name, NULL, 0, 0);
+	size_t row = view_rows_find(&tui->rows, name, NULL, 0, NULL);
 
 	return row == VIEW_NO_ROW ? NULL : tui->rows.list[row].rate;
 }

@@ -31,7 +31,7 @@ void tui_select_row(struct tui *tui, size_t row)
 	tui->row_name = rate ? strdup(rate->name) : NULL;
 	tui->row_parent = rate && rate->parent ? strdup(rate->parent) : NULL;
 	tui->row_guest = rate ? rate->guest : 0;
-	tui->row_tid = rate ? rate->thread.tid : 0;
+	tui->row_thread = rate ? rate->thread : (struct sample_thread){0};
 	tui->model.selected = tui->row_name ? row : VIEW_NO_ROW;
 }
 
@@ -52,7 +52,7 @@ void tui_update_rows(struct tui *tui)
 		fail(tui, r);
 	tui->model.selected = tui->row_name
 				      ? view_rows_find(&tui->rows, tui->row_name, tui->row_parent,
-						       tui->row_guest, tui->row_tid)
+						       tui->row_guest, &tui->row_thread)
 				      : VIEW_NO_ROW;
 }
 

@@ -27,7 +27,8 @@ struct tui {
 	struct view_model model;
 	struct view_rows rows;
 	char *row_name, *row_parent; /* the selected row, by what identifies it */
-	pid_t row_guest, row_tid;
+	pid_t row_guest;
+	struct sample_thread row_thread;
 	char *event;     /* what guests or vCPUs were shown of last */
 	bool drilled;    /* the guest was selected by going down from the guests */
 	pid_t vcpus_pid; /* the guest whose vCPUs led to the exits of one; 0: those of all */

@@ -203,7 +203,10 @@ static void format_thread(char (*texts)[32], const struct sample_thread *thread)
 		snprintf(texts[0], sizeof(*texts), "%u", thread->vcpu);
 	else
 		snprintf(texts[0], sizeof(*texts), "-");
-	snprintf(texts[1], sizeof(*texts), "%d", (int)thread->tid);
+	if (thread->tid)
+		snprintf(texts[1], sizeof(*texts), "%d", (int)thread->tid);
+	else
+		snprintf(texts[1], sizeof(*texts), "-");
 	if (thread->has_cpu)
 		snprintf(texts[2], sizeof(*texts), "%u", thread->cpu);
 }

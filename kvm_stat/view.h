@@ -106,9 +106,12 @@ int view_rows_update(struct view_rows *rows, const struct rates *rates, enum vie
 /* Makes the rows of an exit table, in its order. Returns 0 or -ENOMEM. */
 int view_rows_update_exits(struct view_rows *rows, const struct exit_table *table) must_check;
 
-/* Finds the row of a rate by what identifies it. Returns its index or VIEW_NO_ROW. */
+/*
+ * Finds the row of a rate by what identifies it; `thread` is NULL for none. Returns its index or
+ * VIEW_NO_ROW.
+ */
 size_t view_rows_find(const struct view_rows *rows, const char *name, const char *parent,
-		      pid_t guest, pid_t tid);
+		      pid_t guest, const struct sample_thread *thread);
 
 /* Frees the list. */
 void view_rows_done(struct view_rows *rows);

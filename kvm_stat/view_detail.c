@@ -88,10 +88,13 @@ static void put_numbers(struct view_spans *spans, const struct view_model *model
 			const struct rate *rate, const struct history_row *row)
 {
 	const char *suffix = field_counts_up(rate->kind) ? "/s" : "";
+	double last = row ? history_value(model->history, row, 0) : (double)NAN;
 	char now[32], total[32], highest[32];
 
-	format_value(now, sizeof(now), rate,
-		     row ? history_value(model->history, row, 0) : (double)NAN, suffix);
+	/* The history's digits are too few for a state, which is known whole. */
+	if (!field_counts_up(rate->kind))
+		last = (double)rate->total;
+	format_value(now, sizeof(now), rate, last, suffix);
 	format_value(total, sizeof(total), rate, (double)rate->total, "");
 	format_value(highest, sizeof(highest), rate, highest_value(model->history, row), suffix);
 	view_put(spans, 2, 1, VIEW_PLAIN, "now %s   highest %s   %s %s", now, highest,
@@ -99,12 +102,13 @@ static void put_numbers(struct view_spans *spans, const struct view_model *model
 }
 
 static void format_bucket(char *out, size_t size, const struct rate *rate,
-			  const struct distribution *values, unsigned int bucket)
+			  const struct distribution *values, unsigned int first, unsigned int last)
 {
 	char low_text[24], high_text[24];
-	uint64_t low, high;
+	uint64_t low, high, ignored;
 
-	distribution_bucket(values, bucket, &low, &high);
+	distribution_bucket(values, first, &low, &ignored);
+	distribution_bucket(values, last, &ignored, &high);
 	format_spread(low_text, sizeof(low_text), rate, (double)low);
 	format_spread(high_text, sizeof(high_text), rate, (double)high);
 	if (high == UINT64_MAX)
@@ -131,33 +135,55 @@ static char *draw_bar(int length, bool utf8)
 	return text;
 }
 
+/* How many values `count` buckets from `first` on hold together. */
+static uint64_t add_buckets(const struct distribution *values, unsigned int first,
+			    unsigned int count)
+{
+	uint64_t sum = 0;
+
+	while (count-- > 0 && first < values->bucket_count)
+		sum += values->buckets[first++];
+	return sum;
+}
+
 /*
- * The buckets from the first that holds something to the last, in the rows up to `end`. Returns the
- * row behind them.
+ * The buckets from the first that holds something to the last, in the rows up to `end`: neighbours
+ * share one where there are too many, as the longest times are what is looked for. Returns the row
+ * behind them.
  */
 static int put_histogram(struct view_spans *spans, int row, int end, const struct rate *rate,
 			 bool utf8)
 {
 	const struct distribution *values = rate->distribution;
 	int room = spans->width - LABEL_WIDTH - COUNT_WIDTH - 3;
-	unsigned int first = 0, last = values->bucket_count, i;
+	unsigned int first = 0, last = values->bucket_count, step = 1, i;
 	uint64_t highest = 1;
+
+	if (row >= end)
+		return row;
 
 	while (first < last && !values->buckets[first])
 		first++;
 	while (last > first && !values->buckets[last - 1])
 		last--;
-	for (i = first; i < last; i++)
-		highest = values->buckets[i] > highest ? values->buckets[i] : highest;
-	for (i = first; i < last && row < end; i++, row++) {
-		double share = (double)values->buckets[i] / (double)highest;
+	while ((last - first + step - 1) / step > (unsigned int)(end - row))
+		step++;
+	for (i = first; i < last; i += step) {
+		uint64_t sum = add_buckets(values, i, step);
+
+		highest = sum > highest ? sum : highest;
+	}
+	for (i = first; i < last; i += step, row++) {
+		unsigned int through = (last - i < step ? last : i + step) - 1;
+		uint64_t sum = add_buckets(values, i, step);
+		double share = (double)sum / (double)highest;
 		cleanup_free char *bar = draw_bar(room > 0 ? (int)ceil(share * room) : 0, utf8);
 		char label[56];
 		int col;
 
-		format_bucket(label, sizeof(label), rate, values, i);
+		format_bucket(label, sizeof(label), rate, values, i, through);
 		col = view_put(spans, row, 1, VIEW_PLAIN, "%*s%*" PRIu64, LABEL_WIDTH, label,
-			       COUNT_WIDTH, values->buckets[i]);
+			       COUNT_WIDTH, sum);
 		if (bar)
 			view_put(spans, row, col + 1, VIEW_PLAIN, "%s", bar);
 	}

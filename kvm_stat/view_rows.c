@@ -117,15 +117,23 @@ int view_rows_update(struct view_rows *rows, const struct rates *rates, enum vie
 	return 0;
 }
 
-size_t view_rows_find(const struct view_rows *rows, const char *name, const char *parent,
-		      pid_t guest, pid_t tid)
+/* Whether both are one; a vCPU whose thread nobody knows is known by its number alone. */
+static bool is_same_thread(const struct sample_thread *a, const struct sample_thread *b)
 {
+	return a->tid == b->tid && a->is_vcpu == b->is_vcpu && a->vcpu == b->vcpu;
+}
+
+size_t view_rows_find(const struct view_rows *rows, const char *name, const char *parent,
+		      pid_t guest, const struct sample_thread *thread)
+{
+	static const struct sample_thread none;
 	size_t i;
 
 	for (i = 0; i < rows->count; i++) {
 		const struct rate *rate = rows->list[i].rate;
 
-		if (rate->guest == guest && rate->thread.tid == tid &&
+		if (rate->guest == guest &&
+		    is_same_thread(&rate->thread, thread ? thread : &none) &&
 		    strcmp(rate->name, name) == 0 && !rate->parent == !parent &&
 		    (!parent || strcmp(rate->parent, parent) == 0))
 			return i;

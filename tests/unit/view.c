@@ -113,9 +113,9 @@ static void test_children(void **state)
 		      " Total                                          1000             300\n"
 		      "\n");
 	assert_int_equal(role_at(&f.spans, 5, 1), VIEW_CHILD);
-	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", "kvm_exit", 0, 0), 3);
-	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", NULL, 0, 0), VIEW_NO_ROW);
-	assert_int_equal(view_rows_find(&f.rows, "kvm_fpu", NULL, 0, 0), VIEW_NO_ROW);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", "kvm_exit", 0, NULL), 3);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit(HLT)", NULL, 0, NULL), VIEW_NO_ROW);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_fpu", NULL, 0, NULL), VIEW_NO_ROW);
 	fixture_done(&f);
 }
 
@@ -256,7 +256,7 @@ static void test_guests(void **state)
 		" Total                                           500               4\n"
 		"\n");
 	assert_int_equal(role_at(&f.spans, 4, 1), VIEW_SELECTED);
-	assert_int_equal(view_rows_find(&f.rows, "exits", NULL, 12, 0), 2);
+	assert_int_equal(view_rows_find(&f.rows, "exits", NULL, 12, NULL), 2);
 	fixture_done(&f);
 }
 
@@ -307,8 +307,8 @@ static void test_vcpus(void **state)
 		      " web                0        3\n"
 		      " pid 11             -        0\n"
 		      " Total                      12\n");
-	assert_int_equal(view_rows_find(&f.rows, "kvm_exit", NULL, 10, 101), 1);
-	assert_int_equal(view_rows_find(&f.rows, "kvm_exit", NULL, 10, 0), VIEW_NO_ROW);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit", NULL, 10, &rows[0].thread), 1);
+	assert_int_equal(view_rows_find(&f.rows, "kvm_exit", NULL, 10, NULL), VIEW_NO_ROW);
 	fixture_done(&f);
 }
 
@@ -414,6 +414,18 @@ static void test_detail(void **state)
 		      "          4.1us - 8.2us          0\n"
 		      "           8.2us - 16us          1 #\n"
 		      "\n"
+		      " Up, Down: other rows   any other key: back\n");
+	/* Too few lines: buckets share them, the last one is there. */
+	assert_detail(&f, 60, 10,
+		      "halt_wait_hist\n"
+		      "\n"
+		      " now 2/s   highest 8/s   total 51\n"
+		      "\n"
+		      "                                                       .=@:\n"
+		      "\n"
+		      " 51 values   p50 2.8us   p99 12us\n"
+		      "          1.0us - 4.1us         50 ########################\n"
+		      "           4.1us - 16us          1 #\n"
 		      " Up, Down: other rows   any other key: back\n");
 	rows[0] = (struct rate){.name = "kvm_pio", .total = 3, .delta = 3, .per_second = 3};
 	view_detail_layout(&f.model, 200, 13, &f.spans);
