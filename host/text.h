@@ -35,6 +35,9 @@ int text_width(const char *clean);
  */
 size_t text_fit(const char *clean, int columns, int *ret_width);
 
+/* Whether a text ends with another. */
+bool text_ends_with(const char *text, const char *end);
+
 /*
  * Whether `name` is what KVM calls its statistics and events: letters, digits, '_', '-' and '.'.
  * Below --sysroot a directory may hold anything; nothing else becomes a row.

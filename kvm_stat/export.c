@@ -2,6 +2,7 @@
 #include "kvm_stat/export.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "host/message.h"
@@ -15,6 +16,7 @@ struct export
 	const struct options *options;
 	uint64_t write_errors;
 	int error; /* -errno of the last write, which has been said */
+	bool said_limit;
 };
 
 static void say_write(const struct options *options, int error)
@@ -42,19 +44,31 @@ void export_clear(const struct options *options)
 			      options->output, strerror(-r));
 }
 
-static int write_metrics(const struct export *export)
+/* Says once that guests are left out: their series are missed sooner than those that tell of it. */
+static void say_limit(struct export *export, size_t dropped)
+{
+	if (dropped && !export->said_limit)
+		message_warning(
+			"%zu guests are left out of \"%s\", as there would be more than %" PRIu64
+			" series (--limit)",
+			dropped, export->options->output, export->options->limit);
+	export->said_limit |= dropped > 0;
+}
+
+static int write_metrics(struct export *export)
 {
 	struct metrics_options metrics = {.openmetrics = export->options->format ==
 							 FORMAT_OPENMETRICS,
 					  .limit = export->options->limit,
 					  .write_errors = export->write_errors};
 	char *text = NULL;
-	size_t length = 0;
+	size_t length = 0, dropped = 0;
 	FILE *stream = open_memstream(&text, &length);
-	int r = stream ? metrics_write(stream, &export->report, &metrics) : -ENOMEM;
+	int r = stream ? metrics_write(stream, &export->report, &metrics, &dropped) : -ENOMEM;
 
 	if (stream && fclose(stream) != 0)
 		r = -ENOMEM;
+	say_limit(export, dropped);
 	if (r == 0)
 		r = textfile_write(export->options->output, text, length);
 	free(text);
@@ -86,11 +100,12 @@ static int end_unreadable(const struct options *options, int error)
 	return 1;
 }
 
-int export_run(struct session *session, const struct options *options, int signal_fd)
+int export_run(struct session *session, const struct options *options, int signal_fd,
+	       uint64_t *count)
 {
 	struct export export = {.options = options};
 	uint64_t delay = (uint64_t)(options->delay * 1e9);
-	uint64_t next = clock_now_ns(), count = 0;
+	uint64_t next = clock_now_ns();
 
 	textfile_sweep(options->output);
 	report_start(&export.report, session, true);
@@ -100,7 +115,7 @@ int export_run(struct session *session, const struct options *options, int signa
 
 		if (r < 0)
 			return end_unreadable(options, r);
-		if (options->count && ++count >= options->count)
+		if (options->count && ++*count >= options->count)
 			return export.error < 0;
 		r = report_follow_guest(&export.report);
 		if (r < 0)

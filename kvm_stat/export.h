@@ -8,9 +8,11 @@
  * Keeps the metrics of the session in options->output. A file that cannot be written is said once
  * for each cause, and tried again with each sample. At a signal, and when the counters cannot be
  * read any more, the file is removed, as nothing in it holds any more. Returns the exit status; or
- * -1 when kvm was unloaded and the options say to wait for it.
+ * -1 when kvm was unloaded and the options say to wait for it. *count is how many samples were
+ * taken, now and before, for --count.
  */
-int export_run(struct session *session, const struct options *options, int signal_fd) must_check;
+int export_run(struct session *session, const struct options *options, int signal_fd,
+	       uint64_t *count) must_check;
 
 /* Removes the file: what it says holds no more. Says why where it cannot. */
 void export_clear(const struct options *options);

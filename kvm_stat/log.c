@@ -16,7 +16,7 @@ struct log {
 	struct log_file file;
 	struct record record;
 	uint64_t records; /* in this file */
-	uint64_t total;   /* ever */
+	uint64_t *total;  /* ever */
 	bool banner_due;  /* the columns changed, or enough records went by */
 };
 
@@ -86,9 +86,7 @@ static int log_sample(struct log *log, const struct options *options)
 	 * Reasons that are new get columns of their own; CSV was given fixed rows for that. Of stats
 	 * the rows are known only when there is a guest.
 	 */
-	if (record_is_wide(&log->record) &&
-	    (is_csv(log) ? !log_columns_cover(&log->record.columns, rates)
-			 : !log_columns_match(&log->record.columns, rates)))
+	if (record_is_wide(&log->record) && !log_columns_cover(&log->record.columns, rates))
 		r = start_columns(log);
 	else if (log->banner_due && repeats)
 		r = write_banner(log);
@@ -97,7 +95,7 @@ static int log_sample(struct log *log, const struct options *options)
 	r = write_record(log);
 	if (r < 0)
 		return r;
-	log->total++;
+	++*log->total;
 	log->banner_due = ++log->records % BANNER_EVERY == 0;
 	return 0;
 }
@@ -185,7 +183,7 @@ static int log_loop(struct log *log, const struct options *options, int signal_f
 	if (r < 0)
 		return report_sample(options, r);
 	r = start_columns(log);
-	while (r == 0 && (!options->count || log->total < options->count)) {
+	while (r == 0 && (!options->count || *log->total < options->count)) {
 		uint64_t now;
 
 		r = report_follow_guest(&log->record.report);
@@ -218,9 +216,9 @@ int log_check(const struct options *options)
 	return r < 0 ? report_write(options, r) : 0;
 }
 
-int log_run(struct session *session, const struct options *options, int signal_fd)
+int log_run(struct session *session, const struct options *options, int signal_fd, uint64_t *count)
 {
-	struct log log = {.file = LOG_FILE_NONE};
+	struct log log = {.file = LOG_FILE_NONE, .total = count};
 	int status, r = log_file_open(&log.file, options->log_file, signal_fd);
 
 	if (r < 0)

@@ -12,6 +12,8 @@ int log_check(const struct options *options) must_check;
 
 /*
  * Logs the session to options->log_file or standard output; SIGHUP opens the file anew. Returns
- * the exit status; or -1 when kvm was unloaded and the options say to wait for it.
+ * the exit status; or -1 when kvm was unloaded and the options say to wait for it. *count is how
+ * many records were written, now and before, for --count.
  */
-int log_run(struct session *session, const struct options *options, int signal_fd) must_check;
+int log_run(struct session *session, const struct options *options, int signal_fd,
+	    uint64_t *count) must_check;

@@ -23,6 +23,7 @@
 struct family {
 	char *name; /* without a counter's "_total" */
 	enum metrics_type type;
+	enum field_unit unit;
 };
 
 /* One series, or one histogram. */
@@ -115,7 +116,8 @@ static struct reasons find_reasons(const struct rates *rates, const struct rate 
 
 static int add_series(struct metrics *metrics, const struct rate *rate, enum metrics_type type)
 {
-	struct series series = {.family = {.type = type}, .rate = rate};
+	struct series series = {.family = {.type = type, .unit = metrics_unit(rate, type)},
+				.rate = rate};
 
 	if (metrics->count == metrics->room) {
 		size_t room = metrics->room ? metrics->room * 2 : 256;
@@ -180,7 +182,7 @@ static int compare_labels(const struct series *a, const struct series *b)
 		return left->thread.is_vcpu < right->thread.is_vcpu ? -1 : 1;
 	if (left->thread.vcpu != right->thread.vcpu)
 		return left->thread.vcpu < right->thread.vcpu ? -1 : 1;
-	if (left->thread.tid != right->thread.tid && !left->thread.is_vcpu)
+	if (left->thread.tid != right->thread.tid)
 		return left->thread.tid < right->thread.tid ? -1 : 1;
 	return strcmp(a->reason ? a->reason : "", b->reason ? b->reason : "");
 }
@@ -300,28 +302,18 @@ static const char *type_name(enum metrics_type type)
 	return names[type];
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), tail = strlen(end);
-
-	return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 /* Writes the lines that describe a family. */
-static void begin_family(const struct metrics *metrics, const char *name, enum metrics_type type,
+static void begin_family(const struct metrics *metrics, const struct family *family,
 			 const char *help)
 {
-	static const char *const units[] = {"seconds", "bytes", "cycles"};
 	bool openmetrics = metrics->options->openmetrics;
-	const char *total = type == METRICS_COUNTER && !openmetrics ? "_total" : "";
-	size_t i;
+	const char *total = family->type == METRICS_COUNTER && !openmetrics ? "_total" : "";
+	const char *unit = metrics_unit_suffix(family->unit);
 
-	fprintf(metrics->stream, "# HELP %s%s %s\n", name, total, help);
-	fprintf(metrics->stream, "# TYPE %s%s %s\n", name, total, type_name(type));
-	for (i = 0; i < array_size(units) && openmetrics; i++) {
-		if (ends_with(name, units[i]))
-			fprintf(metrics->stream, "# UNIT %s %s\n", name, units[i]);
-	}
+	fprintf(metrics->stream, "# HELP %s%s %s\n", family->name, total, help);
+	fprintf(metrics->stream, "# TYPE %s%s %s\n", family->name, total, type_name(family->type));
+	if (openmetrics && *unit)
+		fprintf(metrics->stream, "# UNIT %s %s\n", family->name, unit + strlen("_"));
 }
 
 /* Writes the labels of a row, and one more if `last` is not NULL. */
@@ -346,7 +338,8 @@ static void write_labels(const struct metrics *metrics, const struct series *ser
 	if (rate->thread.is_vcpu) {
 		fprintf(stream, "%cvcpu=\"%u\"", separator, rate->thread.vcpu);
 		separator = ',';
-	} else if (rate->thread.tid) {
+	}
+	if (rate->thread.tid) {
 		fprintf(stream, "%ctid=\"%d\"", separator, (int)rate->thread.tid);
 		separator = ',';
 	}
@@ -481,17 +474,24 @@ static void write_fields(const struct metrics *metrics)
 			/* The backslash begins an escape there. */
 			if (clean && !strchr(clean, '\\') && !strchr(clean, '"'))
 				help = text_format("%s: %s", help_of(series), clean);
-			begin_family(metrics, series->family.name, series->family.type,
-				     help ? help : help_of(series));
+			begin_family(metrics, &series->family, help ? help : help_of(series));
 		}
 		write_series(metrics, series);
 	}
 }
 
+static void begin_own(const struct metrics *metrics, const char *name, enum metrics_type type,
+		      enum field_unit unit, const char *help)
+{
+	struct family family = {.name = (char *)name, .type = type, .unit = unit};
+
+	begin_family(metrics, &family, help);
+}
+
 static void write_gauge(const struct metrics *metrics, const char *name, const char *help,
 			uint64_t value)
 {
-	begin_family(metrics, name, METRICS_GAUGE, help);
+	begin_own(metrics, name, METRICS_GAUGE, UNIT_NONE, help);
 	fprintf(metrics->stream, "%s %" PRIu64 "\n", name, value);
 }
 
@@ -502,19 +502,20 @@ static void write_own(const struct metrics *metrics)
 	FILE *stream = metrics->stream;
 	size_t i;
 
-	begin_family(metrics, "kvm_stat_build_info", METRICS_GAUGE, "The version of kvm_stat");
+	begin_own(metrics, "kvm_stat_build_info", METRICS_GAUGE, UNIT_NONE,
+		  "The version of kvm_stat");
 	fprintf(stream, "kvm_stat_build_info{version=\"%s\"} 1\n", PROJECT_VERSION);
-	begin_family(metrics, "kvm_stat_start_time_seconds", METRICS_GAUGE,
-		     "When counting began, in seconds since 1970");
+	begin_own(metrics, "kvm_stat_start_time_seconds", METRICS_GAUGE, UNIT_NANOSECONDS,
+		  "When counting began, in seconds since 1970");
 	fprintf(stream, "kvm_stat_start_time_seconds %lld.%09ld\n", (long long)report->start.tv_sec,
 		report->start.tv_nsec);
-	begin_family(metrics, "kvm_stat_scrape_errors", METRICS_GAUGE,
-		     "Fields that cannot be read, by source");
+	begin_own(metrics, "kvm_stat_scrape_errors", METRICS_GAUGE, UNIT_NONE,
+		  "Fields that cannot be read, by source");
 	for (i = 0; i < report->source_count; i++)
 		fprintf(stream, "kvm_stat_scrape_errors{source=\"%s\"} %zu\n",
 			report->sources[i].name, report->sources[i].unreadable);
-	begin_family(metrics, "kvm_stat_write_errors", METRICS_COUNTER,
-		     "How often metrics could not be written");
+	begin_own(metrics, "kvm_stat_write_errors", METRICS_COUNTER, UNIT_NONE,
+		  "How often metrics could not be written");
 	fprintf(stream, "kvm_stat_write_errors_total %" PRIu64 "\n",
 		metrics->options->write_errors);
 	write_gauge(metrics, "kvm_stat_partial", "Whether numbers of the last interval are missing",
@@ -525,7 +526,8 @@ static void write_own(const struct metrics *metrics)
 	write_gauge(metrics, "kvm_stat_dropped_series", "Series left out", metrics->dropped_series);
 }
 
-int metrics_write(FILE *stream, const struct report *report, const struct metrics_options *options)
+int metrics_write(FILE *stream, const struct report *report, const struct metrics_options *options,
+		  size_t *ret_dropped)
 {
 	struct metrics metrics = {.stream = stream, .report = report, .options = options};
 	int r = add_rates(&metrics);
@@ -542,6 +544,7 @@ int metrics_write(FILE *stream, const struct report *report, const struct metric
 		if (options->openmetrics)
 			fputs("# EOF\n", stream);
 	}
+	*ret_dropped = metrics.dropped_guests;
 	metrics_done(&metrics);
 	return r;
 }

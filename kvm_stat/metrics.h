@@ -19,6 +19,6 @@ struct metrics_options {
 	uint64_t write_errors; /* how often the metrics could not be written so far */
 };
 
-/* Writes all metrics. Returns 0 or -ENOMEM. */
-int metrics_write(FILE *stream, const struct report *report,
-		  const struct metrics_options *options) must_check;
+/* Writes all metrics. Returns 0 with how many guests were left out, or -ENOMEM. */
+int metrics_write(FILE *stream, const struct report *report, const struct metrics_options *options,
+		  size_t *ret_dropped) must_check;

@@ -8,6 +8,12 @@
 
 enum metrics_type { METRICS_COUNTER, METRICS_GAUGE, METRICS_HISTOGRAM };
 
+/* The unit of a row's value or, with METRICS_HISTOGRAM, of what its distribution is of. */
+enum field_unit metrics_unit(const struct rate *rate, enum metrics_type type);
+
+/* What a unit adds to names: "_seconds", or "" where there is nothing to add. */
+const char *metrics_unit_suffix(enum field_unit unit);
+
 /*
  * The family that a row, or with METRICS_HISTOGRAM its distribution, belongs to: "kvm_", the
  * field's name (that of the reason's tracepoint), and the unit; a counter's "_total" is left out.

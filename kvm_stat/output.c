@@ -14,7 +14,7 @@ void output_batch(FILE *stream, const struct rates *rates)
 	size_t i;
 
 	for (i = 0; i < rates->count; i++)
-		fprintf(stream, "%-42s%10" PRIu64 "%10" PRId64 "\n", rates->rows[i].name,
+		fprintf(stream, "%-41s %10" PRIu64 " %9" PRId64 "\n", rates->rows[i].name,
 			rates->rows[i].total, rates->rows[i].delta);
 }
 
@@ -105,19 +105,6 @@ static int compare_column(const struct log_columns *columns, size_t column, cons
 	int r = strcmp(columns->names[column], rate->name);
 
 	return r ? r : strcmp(columns->parents[column], rate->parent ? rate->parent : "");
-}
-
-bool log_columns_match(const struct log_columns *columns, const struct rates *rates)
-{
-	size_t i;
-
-	if (columns->count != rates->count)
-		return false;
-	for (i = 0; i < columns->count; i++) {
-		if (compare_column(columns, i, &rates->rows[i]))
-			return false;
-	}
-	return true;
 }
 
 bool log_columns_cover(const struct log_columns *columns, const struct rates *rates)

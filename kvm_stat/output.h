@@ -27,9 +27,6 @@ struct log_columns {
 /* Takes over the rows of `rates` as columns. Returns 0 or -ENOMEM. */
 int log_columns_set(struct log_columns *columns, const struct rates *rates) must_check;
 
-/* Whether the rows of `rates` are exactly these columns. */
-bool log_columns_match(const struct log_columns *columns, const struct rates *rates);
-
 /* Whether every row of `rates` has a column; there may be columns without a row. */
 bool log_columns_cover(const struct log_columns *columns, const struct rates *rates);
 

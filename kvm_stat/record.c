@@ -63,8 +63,9 @@ int record_write(const struct record *record, FILE *stream)
 		struct metrics_options metrics = {.openmetrics = options->format ==
 								 FORMAT_OPENMETRICS,
 						  .limit = options->limit};
+		size_t dropped; /* which is one of the metrics */
 
-		return metrics_write(stream, report, &metrics);
+		return metrics_write(stream, report, &metrics, &dropped);
 	}
 	if (options->by != BY_FIELD)
 		return rows_write_log(stream, report, csv, options->skip_zero);
@@ -86,13 +87,17 @@ static int write_text_batch(const struct record *record, FILE *stream, bool firs
 
 int record_write_batch(struct record *record, FILE *stream, bool first)
 {
+	bool has_new_columns = first;
 	int r = 0;
 
 	if (record->options->format == FORMAT_TEXT)
 		return write_text_batch(record, stream, first);
-	if (first && record_is_wide(record))
+	/* Of stats the rows are known only when there is a guest. */
+	if (record_is_wide(record) && !log_columns_cover(&record->columns, record->report.rates))
+		has_new_columns = true;
+	if (has_new_columns && record_is_wide(record))
 		r = record_set_columns(record);
-	if (r == 0 && first)
+	if (r == 0 && has_new_columns)
 		r = record_write_titles(record, stream);
 	return r < 0 ? r : record_write(record, stream);
 }

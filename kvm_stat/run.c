@@ -206,15 +206,16 @@ static int batch(struct session *session, const struct options *options, int sig
 	return r < 0 ? say_unreadable(r) : r;
 }
 
-static int run_mode(struct session *session, const struct options *options, int signal_fd)
+static int run_mode(struct session *session, const struct options *options, int signal_fd,
+		    uint64_t *count)
 {
 	switch (options->mode) {
 	case MODE_LIST_FIELDS:
 		return list_fields(session, signal_fd);
 	case MODE_LOG:
-		return log_run(session, options, signal_fd);
+		return log_run(session, options, signal_fd, count);
 	case MODE_EXPORT:
-		return export_run(session, options, signal_fd);
+		return export_run(session, options, signal_fd, count);
 	case MODE_RECORD:
 		return recorder_run(session, options, signal_fd);
 	case MODE_SCREEN:
@@ -252,6 +253,7 @@ static int run(const struct options *options, int signal_fd)
 	struct kvm_uevent_monitor *monitor = NULL;
 	struct session session;
 	bool said = false, looked = false, again = false;
+	uint64_t count = 0;
 	int status, r;
 
 	for (;;) {
@@ -261,7 +263,7 @@ static int run(const struct options *options, int signal_fd)
 		if (r == -EINTR) /* a signal ended it while it read a recording */
 			status = 0;
 		else
-			status = r < 0 ? 1 : run_mode(&session, options, signal_fd);
+			status = r < 0 ? 1 : run_mode(&session, options, signal_fd, &count);
 		/* What was damaged has been said, and what was good has been shown. */
 		if (r == 0 && status == 0 && session.replay && replay_damage(session.replay))
 			status = 1;

@@ -78,13 +78,6 @@ static void debugfs_close(struct source *source)
 	free(debugfs);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), tail = strlen(end);
-
-	return length >= tail && strcmp(text + length - tail, end) == 0;
-}
-
 /*
  * The kernel creates the files of instantaneous values without write permission; writing 0 to one
  * of the others clears it. Peaks (max_mmu_*) can be cleared too and are told by their names.
@@ -93,7 +86,7 @@ static enum field_kind kind_of(const char *name, mode_t mode)
 {
 	if (!(mode & (S_IWUSR | S_IWGRP | S_IWOTH)) || strncmp(name, "max_", 4) == 0)
 		return FIELD_GAUGE;
-	return ends_with(name, "_ns") ? FIELD_TIME : FIELD_EVENTS;
+	return text_ends_with(name, "_ns") ? FIELD_TIME : FIELD_EVENTS;
 }
 
 static int add_field(struct debugfs_source *debugfs, const char *name, mode_t mode)
@@ -145,7 +138,7 @@ static int list_fields(struct debugfs_source *debugfs)
 		    !S_ISREG(st.st_mode))
 			continue;
 		/* The file of a histogram shows its first bucket only: no number worth a row. */
-		if (ends_with(entry->d_name, "_hist"))
+		if (text_ends_with(entry->d_name, "_hist"))
 			continue;
 		r = add_field(debugfs, entry->d_name, st.st_mode);
 		if (r < 0)

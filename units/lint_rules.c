@@ -14,13 +14,6 @@ static bool is_type(const struct lint_unit *unit, const char *type)
 	return strcmp(unit->type, type) == 0;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t length = strlen(text), end_length = strlen(end);
-
-	return length >= end_length && strcmp(text + length - end_length, end) == 0;
-}
-
 /* Whether one of both starts the other: then systemd itself orders them. */
 static bool starts(const struct lint_unit *unit, const char *name)
 {
@@ -168,7 +161,7 @@ static int check_conflicts_order(struct lint *lint, const struct lint_unit *unit
 		const char *name = names[i].name;
 
 		/* Of two targets neither has processes that could meet the other's. */
-		if (is_type(unit, "target") && ends_with(name, ".target"))
+		if (is_type(unit, "target") && text_ends_with(name, ".target"))
 			continue;
 		if (is_known_text(name) && !is_ordered(lint->set, unit, name))
 			r = lint_report(lint, unit, names[i].line,
@@ -291,7 +284,7 @@ static int check_remove_on_stop(struct lint *lint, const struct lint_unit *unit)
 /* By convention; such a socket opens a port, and is enabled and disabled by itself. */
 static bool is_remote(const char *name)
 {
-	return ends_with(name, "-tls.socket") || ends_with(name, "-tcp.socket");
+	return text_ends_with(name, "-tls.socket") || text_ends_with(name, "-tcp.socket");
 }
 
 static int check_also_remote(struct lint *lint, const struct lint_unit *unit)

@@ -12,6 +12,7 @@ int main(int argc, char *argv[])
 	struct metrics_options options = {.limit = 20000, .write_errors = 4};
 	struct made_report made;
 	uint64_t number = 0;
+	size_t dropped;
 
 	if (argc == 2 && strcmp(argv[1], "json") == 0) {
 		for (unsigned int i = 0; made_report_fill(&made, i); i++) {
@@ -27,7 +28,7 @@ int main(int argc, char *argv[])
 	options.openmetrics = strcmp(argv[1], "openmetrics") == 0;
 	if (!made_report_fill(&made, (unsigned int)number))
 		return 3;
-	if (metrics_write(stdout, &made.report, &options) < 0)
+	if (metrics_write(stdout, &made.report, &options, &dropped) < 0)
 		return 1;
 	made_report_done(&made);
 	return 0;

@@ -45,7 +45,7 @@ class MonitoringCase(kvmtest.TestCase):
         return os.path.join(self.monitoring.textfiles(host), "kvm_stat.prom")
 
     def start(self, host, *args):
-        """kvm_stat as its unit runs it, but quicker."""
+        """kvm_stat as its unit runs it, but quicker, and with the sources that there are."""
         process = self.launch(kvmtest.KVM_STAT, "--by", "guest", "-s", "0.2", "-o",
                               self.file(host), *args)
         kvmtest.until(lambda: os.path.exists(self.file(host)) or process.poll() is not None,
@@ -53,9 +53,9 @@ class MonitoringCase(kvmtest.TestCase):
         self.assertIsNone(process.poll(), process.stderr and "kvm_stat has ended")
         return process
 
-    def end(self, process):
+    def end(self, process, said=""):
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(("", ""), process.communicate(timeout=20))
+        self.assertEqual(("", said), process.communicate(timeout=20))
 
     def check(self, host):
         with open(self.file(host), encoding="utf-8") as f:
@@ -110,7 +110,8 @@ class Fixtures(MonitoringCase):
 
     def test_guests_restart_and_dashboard(self):
         """One story, since scrapes take their time."""
-        made = self.made("prometheus", "1")
+        # No halts: how long those take is not shown.
+        made = self.made("prometheus", "1").replace('reason="HLT"', 'reason="IO"')
         # Nothing counted yet, so that what is counted later is an increase.
         self.put_made(re.sub(r"(?m)^(kvm_(?!stat_).*) \S+$", r"\1 0", made))
         process = self.start("fixture", "-d", "--sysroot", self.root)
@@ -143,15 +144,24 @@ class Fixtures(MonitoringCase):
         self.dashboard()
         self.assert_collected("fixture", "made")
 
+    def alerts(self):
+        """The hosts of which the alert in the man page tells."""
+        path = os.path.join(kvmtest.SOURCE_DIR, "man", "kvm_stat-metrics.5.scd")
+        with open(path, encoding="utf-8") as f:
+            expression = f.read().split("Alert when")[1].split("```")[1]
+        return {labels["instance"] for labels, _ in self.monitoring.query(expression)}
+
     def restart(self, process):
         """Counters that begin from 0 anew are no negative exits and no lost ones."""
         begun = self.monitoring.value('kvm_stat_start_time_seconds{instance="fixture"}')
         guest = self.exits("guest2")
         before = self.monitoring.value(guest)
         self.assertEqual(8 * increment("exits", 1), before)
+        self.assertNotIn("fixture", self.alerts())
         self.end(process)
         self.monitoring.until_value(guest, None)
         self.assertFalse(os.path.exists(self.file("fixture")))
+        kvmtest.until(lambda: "fixture" in self.alerts(), "the alert of the man page", 20)
         self.start("fixture", "-d", "--sysroot", self.root)
         self.monitoring.until_value(guest, 0)
         self.advance(4)
@@ -218,7 +228,8 @@ class Fixtures(MonitoringCase):
         self.assertEqual(2, self.monitoring.value('count(kvm_exits_total{instance="mixed"})'))
         self.assertLessEqual(self.monitoring.value('count({instance="mixed",pid!=""})'), 130)
         self.assertGreater(self.monitoring.value('kvm_stat_dropped_series{instance="mixed"}'), 50)
-        self.end(process)
+        self.end(process, "kvm_stat: warning: 1 guests are left out of "
+                 f'"{self.file("mixed")}", as there would be more than 130 series (--limit)\n')
         # node_exporter reads OpenMetrics, too; the types of counters are lost.
         process = self.start("mixed", "-d", "--sysroot", self.root, "--format", "openmetrics")
         self.monitoring.until_value(self.exits("guest1", "mixed"), 0)

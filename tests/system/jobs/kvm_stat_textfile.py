@@ -3,6 +3,7 @@
 """kvm_stat-textfile.service as it is installed: the metrics of each guest are in its file to the last
 exit, no others are, and the service may do nothing else.
 """
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ UNIT_FILE = f"/lib/systemd/system/{UNIT}"
 DROP_IN = f"/run/systemd/system/{UNIT}.d/quick.conf"
 DIRECTORY = "/var/lib/prometheus/node-exporter"
 FILE = f"{DIRECTORY}/kvm_stat.prom"
+DASHBOARD = "/usr/share/kvm_stat/grafana-kvm-host.json"
 EXPOSURE_MAX = 2.4
 CAPABILITIES = 1 << 38 | 1 << 21  # CAP_PERFMON, CAP_SYS_ADMIN
 
@@ -34,6 +36,15 @@ def metrics():
         return {}
     assert text.startswith("# HELP kvm_stat_build_info ") and text.endswith("\n"), text[-80:]
     return {name: float(value) for name, value in re.findall(r"(?m)^([^#].*) (\S+)$", text)}
+
+
+def dashboard_metrics():
+    """What the panels of the dashboard ask for."""
+    panels = json.loads(job.read(DASHBOARD))["panels"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    assert len(expressions) > 20
+    return {name for text in expressions
+            for name in re.findall(r"\bkvm_\w+", re.sub(r'"[^"]*"', "", text))}
 
 
 class Textfile(kvmtest.TestCase):
@@ -102,6 +113,8 @@ class Textfile(kvmtest.TestCase):
                                   (f'kvm_userspace_exit_total{{{label},reason="HLT"}}', 5)):
                 self.until_value(sample, value)
         self.assertEqual(2, metrics()["kvm_stat_guests"])
+        self.assertEqual(set(), dashboard_metrics() - {re.match(r"\w+", name)[0]
+                                                       for name in metrics()})
         guests[0].process.kill()
         job.until(lambda: not any(labels[0] in name for name in metrics()), "web is gone")
         self.assertEqual(700, metrics()[f"kvm_pio_total{{{labels[1]}}}"])
