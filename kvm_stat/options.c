@@ -446,7 +446,8 @@ static const char *misfit(const struct options *options)
 			       options->counter == COUNTER_PERF))
 		return "option --exits counts tracepoints via BPF: it goes neither with other sources "
 		       "nor with --via perf";
-	if (options->exits && options->format == FORMAT_TEXT && options->mode != MODE_BATCH)
+	if (options->exits && options->format == FORMAT_TEXT &&
+	    (options->mode != MODE_BATCH || options->logs))
 		return "option --exits needs -1/--once, or --format json, openmetrics or "
 		       "prometheus";
 	if (options->exits && options->format == FORMAT_CSV)

@@ -150,6 +150,8 @@ void rates_done(struct rates *rates)
 
 enum field_unit rate_unit(const struct rate *rate)
 {
+	if (rate->kind == FIELD_HISTOGRAM)
+		return UNIT_NONE; /* its value is how many values were counted */
 	return rate->kind == FIELD_TIME && rate->unit == UNIT_NONE ? UNIT_NANOSECONDS : rate->unit;
 }
 

@@ -45,7 +45,7 @@ bool session_guest_ended(const struct session *session)
 	pid_t pid = session->selection.pid;
 
 	if (pid && session->replay)
-		return !guests_find_pid(replay_guests(session->replay), pid);
+		return !guests_find_pid(replay_shown_guests(session->replay), pid);
 	return pid && session->watched.state != WATCHED_RUNS;
 }
 

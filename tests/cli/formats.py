@@ -134,7 +134,11 @@ class Json(Fixture):
         delta = rows["kvm_exit(HLT)"]["distribution_delta"]
         self.assertEqual((6, sum(values[3:])), (delta["count"], delta["sum"]))
         self.assertNotIn("min", delta, "what an interval's extremes were cannot be told")
+        # The row counts values, its distribution is of nanoseconds.
+        self.assertEqual(("histogram", "none"),
+                         (rows["halt_wait_hist"]["kind"], rows["halt_wait_hist"]["unit"]))
         counted = rows["halt_wait_hist"]["distribution"]
+        self.assertEqual("nanoseconds", counted["unit"])
         self.assertEqual(total["buckets"], counted["buckets"])
         for key in ("sum", "min", "max", "mean", "stddev"):
             self.assertNotIn(key, counted)
@@ -151,7 +155,7 @@ class Json(Fixture):
                 (["rows", 1, "kind"], "counter"), (["rows", 1, "unit"], "ns"),
                 (["rows", 1, "total"], -1), (["rows", 1, "total"], "9"),
                 (["rows", 1, "delta"], -1), (["rows", 1, "guest"], "web"),
-                (["rows", 1, "guest", "pid"], None), (["rows", 1, "tid"], None),
+                (["rows", 1, "guest", "pid"], None), (["rows", 1, "tid"], 0),
                 (["rows", 1, "guest", "name_bytes"], "FF"), (["rows", 1, "vcpu"], -1)):
             bad = copy.deepcopy(good)
             *way, last = path

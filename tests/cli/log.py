@@ -432,6 +432,19 @@ class LogOfOneGuest(LogCase):
         self.end(process)  # without a message
         self.assertEqual(mkfixture.increment("exits", 0), self.total())
 
+    def test_count_goes_on_when_kvm_is_loaded_anew(self):
+        kvm = os.path.join(self.root, "sys/kernel/debug/kvm")
+        self.file = os.path.join(self.directory, "log-count")
+        process = self.start("-L", self.file, "-s", "0.1", "-f", "exits$", "-c", "--count", "20")
+        self.until_lines(3)
+        with kvmtest.frozen(process):
+            os.rename(kvm, kvm + ".old")
+            shutil.copytree(kvm + ".old", kvm)
+            shutil.rmtree(kvm + ".old")
+        process.communicate(timeout=20)
+        self.assertEqual(0, process.returncode)
+        self.assertEqual(1 + 20, len(self.lines()))
+
     def test_kvm_is_loaded_anew_meanwhile(self):
         """It can only be unloaded when no guest runs, so the guest comes later."""
         kvm = os.path.join(self.root, "sys/kernel/debug/kvm")

@@ -158,6 +158,8 @@ prefixes() {
 		refused 1 "--format requires -1" --format "$format"
 	done
 	refused 1 "use -o" -L x --format openmetrics
+	refused 1 "--exits needs -1" -l --exits
+	refused 1 "--exits needs -1" -1 -l --exits
 	refused 1 "use -o" -L x --format prometheus
 	refused 1 "not for metrics" -lz --format openmetrics
 	[ ! -e x ]

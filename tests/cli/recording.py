@@ -161,6 +161,8 @@ class Fixture(Recording):
             self.assertEqual(sorted(totals), totals)
             self.assertEqual(before, totals[-1])
             self.assertEqual(before, kvmtest.batch_rows(self.replay("-1", *args))["exits"][0])
+            self.assertIn(f'kvm_exits_total{{guest="guest1",pid="1000"}} {before}\n',
+                          self.replay("-1", "--format", "openmetrics", *args))
         batch = json.loads(self.replay("-1", "--by", "guest", "--format", "json"))
         self.assertEqual({1000: "guest1", **names},
                          {row["guest"]["pid"]: row["guest"]["name"] for row in batch["rows"]})

@@ -246,6 +246,22 @@ class Truth(StatsCase):
             self.assertEqual("timestamp", lines[0])
             self.assertEqual(truth, sum(int(line.split(",")[1]) for line in lines[start + 1:]))
 
+    def test_batch_that_starts_before_the_guest(self):
+        process = self.launch(kvmtest.KVM_STAT, "-1", "--count", "4", "--format", "csv", "--source",
+                              "stats", "-f", "exits$|guest_mode")
+        first = process.stdout.readline()
+        guest = self.run_guest()
+        guest.go()
+        guest.result()
+        truth = self.statistics(guest).sums()["exits"][1][0]
+        out, err = process.communicate(timeout=20)
+        self.assertEqual(("", 0), (err, process.returncode))
+        lines = [first.rstrip("\n"), *out.splitlines()]
+        start = lines.index("timestamp,exits,guest_mode")
+        if not kvmtest.foreign_vms(guest.pid):
+            self.assertEqual("timestamp", lines[0])
+            self.assertEqual(truth, sum(int(line.split(",")[1]) for line in lines[start + 1:]))
+
 
 class Samples(StatsCase):
     def test_kinds_and_units_are_those_of_the_descriptors(self):
