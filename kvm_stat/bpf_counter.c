@@ -20,14 +20,15 @@
  * want all of it at once.
  */
 #define ROWS_MAX_OLD (32U * 1024)
-#define BATCH        256U /* rows read by one system call, at first */
-#define BATCH_MAX    (64U * 1024)
+#define BATCH        64U /* totals read by one system call */
 
 struct bpf_counter {
 	struct count *skeleton;
-	size_t count;         /* of events */
-	int *links;           /* for each event, or -1 */
-	uint64_t *cpu_totals; /* room for one event's values on all possible CPUs */
+	size_t count;     /* of events */
+	int *links;       /* for each event, or -1 */
+	uint64_t *totals; /* of events, then of values of their fields */
+	unsigned int total_count;
+	uint64_t *cpu_totals; /* room for BATCH of them on all possible CPUs */
 	int cpus;             /* possible */
 	bool times;           /* latencies are measured */
 };
@@ -95,9 +96,13 @@ static int load(struct bpf_counter *counter, const struct bpf_counter_event *eve
 		return -E2BIG;
 	skeleton->rodata->only_process = (unsigned int)process;
 	counter->times = times;
+	counter->total_count = (unsigned int)totals;
+	counter->totals = calloc(totals + 1, sizeof(*counter->totals));
+	if (!counter->totals)
+		return -ENOMEM;
 	r = set_sizes(skeleton, counts, times, rows);
 	if (r == 0)
-		r = bpf_map__set_max_entries(skeleton->maps.totals, (unsigned int)totals);
+		r = bpf_map__set_max_entries(skeleton->maps.totals, counter->total_count);
 	return r < 0 ? r : count__load(skeleton);
 }
 
@@ -152,9 +157,9 @@ static struct bpf_counter *new_counter(size_t count)
 	counter->links = calloc(count + 1, sizeof(*counter->links));
 	for (i = 0; counter->links && i < count; i++)
 		counter->links[i] = -1;
-	counter->cpu_totals = counter->cpus > 0
-				      ? calloc((size_t)counter->cpus, sizeof(*counter->cpu_totals))
-				      : NULL;
+	counter->cpu_totals = counter->cpus > 0 ? calloc((size_t)counter->cpus * BATCH,
+							 sizeof(*counter->cpu_totals))
+						: NULL;
 	counter->skeleton = count__open();
 	if (counter->links && counter->cpu_totals && counter->skeleton)
 		return counter;
@@ -198,16 +203,26 @@ int bpf_counter_open(const struct bpf_counter_event *events, size_t count, pid_t
 	return 0;
 }
 
-/* Adds what all CPUs have counted in one of the totals. */
-static int add_total(struct bpf_counter *counter, unsigned int index, uint64_t *total)
+/* Reads what all CPUs together have counted in each of the totals. */
+static int read_totals(struct bpf_counter *counter)
 {
-	int cpu;
+	int map = bpf_map__fd(counter->skeleton->maps.totals), cpu;
+	unsigned int keys[BATCH], position, count, first, i;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(counter->skeleton->maps.totals), &index,
-				counter->cpu_totals) < 0)
-		return -errno;
-	for (cpu = 0; cpu < counter->cpus; cpu++)
-		*total += counter->cpu_totals[cpu];
+	for (first = 0; first < counter->total_count; first += count) {
+		count = counter->total_count - first < BATCH ? counter->total_count - first : BATCH;
+		if (bpf_map_lookup_batch(map, first ? &position : NULL, &position, keys,
+					 counter->cpu_totals, &count, NULL) < 0)
+			return -errno;
+		for (i = 0; i < count; i++) {
+			uint64_t *total = &counter->totals[first + i];
+
+			*total = 0;
+			for (cpu = 0; cpu < counter->cpus; cpu++)
+				*total += counter->cpu_totals[i * (unsigned int)counter->cpus +
+							      (unsigned int)cpu];
+		}
+	}
 	return 0;
 }
 
@@ -216,12 +231,12 @@ int bpf_counter_totals(struct bpf_counter *counter, uint64_t *totals)
 	const struct count_event *events =
 		(const struct count_event *)counter->skeleton->rodata->events;
 	unsigned int i;
-	int r = 0;
+	int r = read_totals(counter);
 
 	for (i = 0; i < counter->count && r == 0; i++) {
 		totals[i] = __atomic_load_n(&counter->skeleton->bss->dropped[i], __ATOMIC_RELAXED);
 		if (!events[i].by_thread && !events[i].values)
-			r = add_total(counter, i, &totals[i]);
+			totals[i] += counter->totals[i];
 	}
 	return r;
 }
@@ -238,57 +253,42 @@ static int read_values(struct bpf_counter *counter, unsigned int index,
 
 	for (value = 0; value < event->values && r == 0; value++) {
 		struct count_key key = {.event = index, .fields = {value}};
-		uint64_t count = 0;
+		uint64_t count = counter->totals[event->first + value];
 
 		if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 			key.fields[0] <<= 64 - 8 * event->fields[0].size;
-		r = add_total(counter, event->first + value, &count);
-		if (r == 0 && count)
+		if (count)
 			r = take(&key, count, data);
 	}
 	return r;
 }
 
 /*
- * Reads a hash map in batches. `take_one` gets each key with its value. The kernel wants more room
- * when many rows share a bucket.
+ * Reads a hash map; `take_one` gets each key with its value. One by one: as long as a batch is read,
+ * the kernel runs no BPF program on that CPU, also for a guest that preempts the reader, and it goes
+ * through all of an empty table at once. Nobody but this program takes rows out, and not amid the
+ * reading, so that the next key is always there.
  */
 static int read_map(int map, size_t value_size,
 		    int (*take_one)(const struct count_key *key, const void *value, void *data),
 		    void *data)
 {
-	unsigned int room = BATCH, position, count, i;
-	cleanup_free struct count_key *keys = NULL;
-	cleanup_free char *values = NULL;
+	cleanup_free void *value = malloc(value_size);
+	struct count_key key, next;
 	bool first = true;
-	int r = 0, done = 0;
+	int r = value ? 0 : -ENOMEM;
 
-	while (!done) {
-		if (!keys) {
-			keys = calloc(room, sizeof(*keys));
-			values = calloc(room, value_size);
-			if (!keys || !values)
-				return -ENOMEM;
-		}
-		count = room;
-		done = bpf_map_lookup_batch(map, first ? NULL : &position, &position, keys, values,
-					    &count, NULL);
-		if (done < 0 && errno == ENOSPC && room < BATCH_MAX) {
-			free(take_ptr(keys));
-			free(take_ptr(values));
-			room *= 2;
-			done = 0;
-			continue;
-		}
-		if (done < 0 && errno != ENOENT) /* the end */
-			return -errno;
+	while (r == 0) {
+		if (bpf_map_get_next_key(map, first ? NULL : &key, &next) < 0)
+			return errno == ENOENT ? 0 : -errno; /* the end */
+		key = next;
 		first = false;
-		for (i = 0; i < count && r == 0; i++)
-			r = take_one(&keys[i], values + i * value_size, data);
-		if (r < 0)
-			return r;
+		if (bpf_map_lookup_elem(map, &key, value) == 0)
+			r = take_one(&key, value, data);
+		else if (errno != ENOENT)
+			r = -errno;
 	}
-	return 0;
+	return r;
 }
 
 struct take_row {
@@ -313,6 +313,7 @@ int bpf_counter_rows(struct bpf_counter *counter,
 	unsigned int i;
 	int r = 0;
 
+	r = read_totals(counter);
 	for (i = 0; i < counter->count && r == 0; i++)
 		r = read_values(counter, i, take, data);
 	if (r < 0)
@@ -399,6 +400,7 @@ void bpf_counter_close(struct bpf_counter *counter)
 		fd_reaper_close(counter->links, open);
 	count__destroy(counter->skeleton);
 	free(counter->cpu_totals);
+	free(counter->totals);
 	free(counter->links);
 	free(counter);
 }

@@ -22,7 +22,8 @@ struct bpf_counter_event {
 struct bpf_counter_loss {
 	uint64_t dropped; /* events that have no row; their totals are right */
 	uint64_t untimed; /* stops by other events, whose length is missing */
-	uint64_t missed;  /* events that the kernel left out, as far as it tells (since 6.7) */
+	/* Events that the kernel left out, as far as it tells (since 6.7): of any process. */
+	uint64_t missed;
 };
 
 struct bpf_counter;

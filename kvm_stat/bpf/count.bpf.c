@@ -7,8 +7,8 @@
  *
  * A row belongs to one thread, so no two CPUs write to it, but for the idle threads, which are all
  * thread 0: counting is atomic. Latencies end in the entry to a guest, which no idle thread and no
- * interrupt raises. What the kernel itself leaves out: events that an interrupt raises while this
- * program runs on the same CPU.
+ * interrupt raises. What the kernel itself leaves out: events that an interrupt raises while any such
+ * program runs on the same CPU, or one value of a map is read there.
  */
 #include <linux/bpf.h>
 
