@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/text.h"
+
 #define OTHER "other" /* the reason of what no other row takes */
 
 /*
@@ -59,6 +61,23 @@ struct choice {
 	struct bpf_names *names;
 };
 
+/* The one row that is wanted, where nobody knows it before it occurs. Returns 0 or -ENOMEM. */
+static int name_only(const struct choice *choice, const char *event)
+{
+	const char *only = choice->selection->only;
+	cleanup_free char *reason = NULL;
+
+	if (!only || !text_ends_with(only, ")"))
+		return 0;
+	reason = strdup(only + strlen(event) + 1);
+	if (!reason)
+		return -ENOMEM;
+	reason[strlen(reason) - 1] = '\0';
+	return bpf_names_add_reason(choice->names, choice->selection, event, reason, -1) == -ENOMEM
+		       ? -ENOMEM
+		       : 0;
+}
+
 static int name_reasons(const struct choice *choice, struct bpf_event *event, bool *ret_any)
 {
 	const struct exit_reasons *reasons = event->event->reasons;
@@ -78,7 +97,12 @@ static int name_reasons(const struct choice *choice, struct bpf_event *event, bo
 	}
 	event->other = bpf_names_add_reason(choice->names, choice->selection, name, OTHER, -1);
 	*ret_any |= event->other >= 0;
-	return event->other == -ENOMEM ? -ENOMEM : 0;
+	if (event->other == -ENOMEM)
+		return -ENOMEM;
+	if (!tracepoint_event_may_bring(event->event, choice->selection))
+		return 0;
+	*ret_any = true;
+	return name_only(choice, name);
 }
 
 static int find_fields(struct bpf_event *event)
@@ -109,6 +133,11 @@ static int select_reasons(const struct choice *choice, struct bpf_event *event, 
 	if (r < 0 || !event->event->reasons)
 		return r;
 	r = find_fields(event);
+	/* One that depends on more than the program can tell apart is counted as a whole. */
+	if (r == -E2BIG) {
+		event->field_count = 0;
+		return 0;
+	}
 	if (r == 0)
 		r = name_reasons(choice, event, &any);
 	if (!split)

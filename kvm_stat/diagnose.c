@@ -194,6 +194,14 @@ char *diagnose_lost(enum source_kind kind, const struct source_health *health)
 		    source_name(kind), health->lost);
 }
 
+char *diagnose_missed(enum source_kind kind, const struct source_health *health)
+{
+	return line("%s: %" PRIu64
+		    " events of this host, raised while their CPU was at work for a BPF "
+		    "program, were not counted; times may be too long for that",
+		    source_name(kind), health->missed);
+}
+
 char *diagnose_source(const struct host_root *root, enum source_kind kind,
 		      const struct source_error *error)
 {

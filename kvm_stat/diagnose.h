@@ -17,3 +17,6 @@ char *diagnose_no_bpf(const struct host_root *root, const struct source_error *e
 
 /* Says that not every event could be counted in all of its rows. */
 char *diagnose_lost(enum source_kind kind, const struct source_health *health) must_check;
+
+/* The same for events that were not counted at all. */
+char *diagnose_missed(enum source_kind kind, const struct source_health *health) must_check;

@@ -66,10 +66,22 @@ void field_filter_free(struct field_filter *filter)
 	free(filter);
 }
 
+static int match(const struct field_filter *filter, const char *name, uint32_t options)
+{
+	return pcre2_match(filter->code, (PCRE2_SPTR)name, strlen(name), 0, options, filter->data,
+			   filter->context);
+}
+
 bool field_filter_match(const struct field_filter *filter, const char *name)
 {
-	return !filter || pcre2_match(filter->code, (PCRE2_SPTR)name, strlen(name), 0, 0,
-				      filter->data, filter->context) >= 0;
+	return !filter || match(filter, name, 0) >= 0;
+}
+
+bool field_filter_may_match(const struct field_filter *filter, const char *start)
+{
+	int r = filter ? match(filter, start, PCRE2_PARTIAL_HARD) : 0;
+
+	return r >= 0 || r == PCRE2_ERROR_PARTIAL;
 }
 
 const char *field_filter_pattern(const struct field_filter *filter)

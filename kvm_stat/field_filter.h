@@ -25,5 +25,11 @@ void field_filter_free(struct field_filter *filter);
  */
 bool field_filter_match(const struct field_filter *filter, const char *name);
 
+/*
+ * Whether some name that begins with `start` may match, whatever comes after it. A NULL filter
+ * matches everything.
+ */
+bool field_filter_may_match(const struct field_filter *filter, const char *start);
+
 /* The pattern as it was given; "" for NULL. */
 const char *field_filter_pattern(const struct field_filter *filter);

@@ -399,6 +399,9 @@ static void tell_new_trouble(struct session *session, size_t index)
 	if (health.lost && !session->lost[index])
 		say(false, diagnose_lost(source->ops->kind, &health));
 	session->lost[index] = health.lost;
+	if (health.missed && !session->missed[index])
+		say(false, diagnose_missed(source->ops->kind, &health));
+	session->missed[index] = health.missed;
 }
 
 /*

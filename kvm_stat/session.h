@@ -20,6 +20,7 @@ struct session {
 	struct source *replay;            /* the one source, when that is a recording; else NULL */
 	size_t unreadable[SESSION_SOURCES_MAX]; /* fields, as was said last */
 	uint64_t lost[SESSION_SOURCES_MAX];     /* events, likewise */
+	uint64_t missed[SESSION_SOURCES_MAX];   /* likewise */
 	struct field_filter *filter;            /* owned; NULL: no filter */
 	char *only;                             /* owned; as selection.only */
 	struct selection selection;             /* filter and only point to the two above */

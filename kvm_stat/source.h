@@ -68,6 +68,7 @@ struct source_health {
 	size_t unreadable; /* of them; they have no row, guests those of what they had counted */
 	int error;         /* negative errno of the first unreadable one, or 0 */
 	uint64_t lost;     /* events, since the selection, that are missing in some row */
+	uint64_t missed;   /* events, likewise, of any guest, that were not counted at all */
 	/* SOURCE_STATS: the first of the unreadable guests; -ENODATA: they keep no descriptors. */
 	pid_t guests[8];
 };

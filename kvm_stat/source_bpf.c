@@ -39,8 +39,8 @@ struct bpf_source {
 	struct count_key *gone; /* rows of who is gone */
 	size_t gone_count, gone_room;
 	bool some_are_gone;
-	uint64_t lost;
-	int failure; /* -errno of a reset, for the next read to return */
+	uint64_t lost, missed; /* as in struct source_health */
+	int failure;           /* -errno of a reset, for the next read to return */
 };
 
 static struct bpf_source *self(struct source *source)
@@ -93,7 +93,7 @@ static int bpf_select(struct source *source, const struct selection *selection,
 
 	deselect(bpf);
 	bpf->selection = *selection;
-	bpf->lost = 0;
+	bpf->lost = bpf->missed = 0;
 	if (selection->only && !(bpf->only = strdup(selection->only)))
 		r = -ENOMEM;
 	bpf->selection.only = bpf->only;
@@ -451,9 +451,12 @@ static int bpf_read(struct source *source, struct sample *sample)
 	if (r < 0)
 		return r;
 	loss = bpf_counter_loss(bpf->counter);
-	lost = loss.dropped + loss.untimed + loss.missed;
+	lost = loss.dropped + loss.untimed;
 	sample->partial |= lost > bpf->lost;
 	bpf->lost = lost;
+	/* Of one guest alone it is not known whether any of them was its. */
+	sample->partial |= loss.missed > bpf->missed && !bpf->selection.pid && !bpf->selection.tid;
+	bpf->missed = loss.missed;
 	if (!bpf->selection.last_words)
 		sample->partial |= bury_dead(bpf);
 	if (bpf->selection.by == BY_FIELD)
@@ -490,7 +493,8 @@ static struct source_health bpf_health(const struct source *source)
 {
 	const struct bpf_source *bpf = (const struct bpf_source *)source;
 
-	return (struct source_health){.fields = bpf->names.count, .lost = bpf->lost};
+	return (struct source_health){
+		.fields = bpf->names.count, .lost = bpf->lost, .missed = bpf->missed};
 }
 
 static void bpf_close(struct source *source)

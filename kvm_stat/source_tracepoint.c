@@ -168,7 +168,7 @@ static bool wants_a_reason(const struct tracepoint_event *event, const struct se
 		if (name && selection_wants(selection, name))
 			return true;
 	}
-	return false;
+	return tracepoint_event_may_bring(event, selection);
 }
 
 static int select_event(struct tracepoint_source *tp, struct tracepoint_event *event,

@@ -4,6 +4,7 @@
 
 #include "host/root.h"
 #include "kvm_stat/exit_reason.h"
+#include "kvm_stat/source.h"
 
 struct tracepoint_event {
 	char *group, *name;
@@ -48,3 +49,10 @@ int tracepoint_event_format(const struct tracepoint_events *events,
  */
 int tracepoint_event_reasons(struct tracepoint_events *events,
 			     struct tracepoint_event *event) must_check;
+
+/*
+ * Whether a row of the event may be wanted that is named when it first occurs: a flag, or a number
+ * that is no known reason.
+ */
+bool tracepoint_event_may_bring(const struct tracepoint_event *event,
+				const struct selection *selection);

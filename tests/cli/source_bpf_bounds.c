@@ -139,16 +139,22 @@ void bpf_counter_close(struct bpf_counter *counter)
 
 static struct host_root root;
 
-static void start(struct source **ret_source, struct field_filter **ret_filter)
+static void start_with(const char *pattern, const char *only, struct source **ret_source,
+		       struct field_filter **ret_filter)
 {
-	struct selection selection = {.children = true};
+	struct selection selection = {.children = true, .only = only};
 	struct source_error error;
 	char *why = NULL;
 
-	assert_int_equal(field_filter_compile(EXITS_EVENT, ret_filter, &why), 0);
+	assert_int_equal(field_filter_compile(pattern, ret_filter, &why), 0);
 	selection.filter = *ret_filter;
 	assert_int_equal(source_bpf_open(&root, SOURCE_BPF_ROWS, ret_source, &error), 0);
 	assert_int_equal(source_select(*ret_source, &selection, &error), 0);
+}
+
+static void start(struct source **ret_source, struct field_filter **ret_filter)
+{
+	start_with(EXITS_EVENT, NULL, ret_source, ret_filter);
 }
 
 /* The event's value; *ret_sum is that of its reasons, which are *ret_count. */
@@ -267,12 +273,42 @@ static void test_endless_threads(void **state)
 	sample_done(&sample);
 }
 
+/* A row that nobody knows before it is there can be asked for, too. */
+static void test_number_alone(void **state)
+{
+	static const struct {
+		const char *pattern, *only;
+	} ways[] = {{EXITS_EVENT "\\(0x3e9\\)", NULL}, {"", EXITS_EVENT "(0x3e9)"}};
+	struct sample sample = {0};
+	uint64_t sum;
+	size_t count, i;
+
+	(void)state;
+	for (i = 0; i < array_size(ways); i++) {
+		struct source *source;
+		struct field_filter *filter;
+
+		memset(&made, 0, sizeof(made));
+		made.numbers = true;
+		start_with(ways[i].pattern, ways[i].only, &source, &filter);
+		assert_true(source_health(source).fields > 0);
+		(void)read_values(source, &sample, &sum, &count);
+		assert_int_equal(count, 1);
+		assert_int_equal(sum, 3);
+		assert_string_equal(sample.rows[sample.count - 1].name, EXITS_EVENT "(0x3e9)");
+		source_close(source);
+		field_filter_free(filter);
+	}
+	sample_done(&sample);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_endless_numbers),
 		cmocka_unit_test(test_endless_threads),
 		cmocka_unit_test(test_memory_that_ends),
+		cmocka_unit_test(test_number_alone),
 	};
 	int r;
 

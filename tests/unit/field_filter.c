@@ -47,8 +47,39 @@ static void test_match(void **state)
 		field_filter_free(filter);
 	}
 	assert_true(field_filter_match(NULL, "anything"));
+	assert_true(field_filter_may_match(NULL, "anything"));
 	assert_string_equal(field_filter_pattern(NULL), "");
 	field_filter_free(NULL);
+}
+
+/* Whether a longer name may match. */
+static void test_may_match(void **state)
+{
+	static const struct {
+		const char *pattern;
+		bool may;
+	} rows[] = {
+		{"kvm_exit", true},
+		{"kvm_exit$", false},
+		{"kvm_exit\\(0x4", true},
+		{"kvm_exit\\(0x40\\)$", true},
+		{"kvm_exit\\([0-9a-fx]+\\)", true},
+		{"kvm_exit\\(IO", false},
+		{"kvm_entry|.*9", true},
+		{"0x", false},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < array_size(rows); i++) {
+		struct field_filter *filter = NULL;
+		char *why = NULL;
+
+		assert_int_equal(field_filter_compile(rows[i].pattern, &filter, &why), 0);
+		assert_row(field_filter_may_match(filter, "kvm_exit(0x") == rows[i].may,
+			   rows[i].pattern);
+		field_filter_free(filter);
+	}
 }
 
 static void test_bad(void **state)
@@ -100,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_match),
+		cmocka_unit_test(test_may_match),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_catastrophic),
 	};
