@@ -372,7 +372,7 @@ static int make_room(const struct debugfs_source *debugfs, struct vm_state *stat
 	for (i = 0; debugfs->each_guest && i < count; i++) {
 		if (states[i].last)
 			continue;
-		states[i].last = calloc(debugfs->field_count * 2, sizeof(uint64_t));
+		states[i].last = calloc(debugfs->field_count * 2 + 1, sizeof(uint64_t));
 		if (!states[i].last)
 			return -ENOMEM;
 		states[i].total = states[i].last + debugfs->field_count;
