@@ -35,6 +35,7 @@ RUNS = 5
 # than four, see tests/bench; here it was 19, as hashing and the clock are emulated and the bare call
 # of a program is next to nothing.
 RATIO = 60
+BATCHES = 8  # of exits; a pause of the machine that comes amid a program makes one of them dear
 
 # The controls: the trace loses the end of every second exit; its ends come late, by microseconds.
 deaf = False
@@ -172,7 +173,9 @@ class Latency(kvmtest.TestCase):
         self.assert_truth([], [])
 
     def program_time(self, watcher):
-        """Nanoseconds that a watcher's program takes for an event: the kernel's own measure."""
+        """Nanoseconds that a watcher's program takes for an event when nothing comes in between: the
+        kernel's own measure, of the cheapest batch.
+        """
         def read():
             runs = []
             for fd in os.listdir(f"/proc/{watcher.pid}/fdinfo"):
@@ -182,13 +185,15 @@ class Latency(kvmtest.TestCase):
                     runs.append((int(info["run_cnt"]), int(info["run_time_ns"])))
             return max(runs)
 
-        before = read()
-        with kvmtest.SampleGuest("--io", "1000", "--cpuid", "0", "--halts", "0") as guest:
-            guest.go()
-            self.assertEqual("io=1000 cpuid=0 halts=0", guest.result())
-        count, spent = (after - start for after, start in zip(read(), before))
-        self.assertGreaterEqual(count, 2000)  # each exit has its entry
-        return spent / count
+        def batch():
+            before = read()
+            with kvmtest.SampleGuest("--io", "200", "--cpuid", "0", "--halts", "0") as guest:
+                guest.go()
+                self.assertEqual("io=200 cpuid=0 halts=0", guest.result())
+            count, spent = (after - start for after, start in zip(read(), before))
+            self.assertGreaterEqual(count, 400)  # each exit has its entry
+            return spent / count
+        return min(batch() for _ in range(BATCHES))
 
     def test_cost(self):
         """Counting an exit by its reason and thread, and timing it, against a program that is
@@ -223,8 +228,9 @@ def lose_ends():
 
 
 def come_late():
+    """By more than the median can be off, whatever pauses do to the mean."""
     global late  # pylint: disable=global-statement
-    late = 50
+    late = 200
 
 
 def expect_next_to_nothing():
