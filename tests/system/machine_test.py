@@ -116,6 +116,12 @@ ln -s ../bad.service multi-user.target.wants"""
         result = self.assert_status(125, text, "--before-boot")
         self.assertRegex(result.stderr, r"units have failed at boot:\s+bad\.service")
 
+    def test_of_a_machine_whose_clock_is_wrong(self):
+        result = self.assert_status(125, "echo begun", "--boot", "tsc_early_khz=300000")
+        self.assertEqual("", result.stdout)
+        self.assertEqual(image.BOOTS - 1, result.stderr.count("booted again"))
+        self.assertRegex(result.stderr, r"machine: the clock is wrong by -?\d+ s")
+
     def test_of_a_test_that_waits_for_ever(self):
         """It is told where it stands, and does not count as a failure that a control is to make."""
         job = self.script("""#!/usr/bin/python3

@@ -138,7 +138,18 @@ def _judge(qemu_status, files):
 
 
 def run(where, job, boot=Boot(), timeout=120, stream=None, interactive=False):
-    """Runs the job on the machine of the image `where`. `stream`: gets what it prints."""
+    """Runs the job on the machine of the image `where`. `stream`: gets what it prints. A machine
+    whose clock is wrong ends before the job begins, and is booted again.
+    """
+    for left in reversed(range(image.BOOTS)):
+        result = _run_once(where, job, boot, timeout, stream, interactive)
+        if not boot.is_cold or image.CLOCK_IS_WRONG not in result.console or not left:
+            break
+        process.say("the machine's clock is wrong: it is booted again")
+    return result
+
+
+def _run_once(where, job, boot, timeout, stream, interactive):
     output = []
     standstill = None
     if timeout:
