@@ -9,13 +9,28 @@
 #include "host/text.h"
 #include "kvm_stat/format.h"
 
+/* Of upstream's lines. */
+#define NAME_WIDTH   42
+#define NUMBER_WIDTH 10
+
+void output_total(FILE *stream, const struct rate *rate)
+{
+	char total[24], delta[24];
+	bool is_long = strlen(rate->name) >= NAME_WIDTH;
+
+	snprintf(total, sizeof(total), "%" PRIu64, rate->total);
+	snprintf(delta, sizeof(delta), "%" PRId64, rate->delta);
+	fprintf(stream, "%-*s%s%*s%s%*s\n", NAME_WIDTH, rate->name,
+		is_long && strlen(total) >= NUMBER_WIDTH ? " " : "", NUMBER_WIDTH, total,
+		strlen(delta) >= NUMBER_WIDTH ? " " : "", NUMBER_WIDTH, delta);
+}
+
 void output_batch(FILE *stream, const struct rates *rates)
 {
 	size_t i;
 
 	for (i = 0; i < rates->count; i++)
-		fprintf(stream, "%-41s %10" PRIu64 " %9" PRId64 "\n", rates->rows[i].name,
-			rates->rows[i].total, rates->rows[i].delta);
+		output_total(stream, &rates->rows[i]);
 }
 
 /* The longest time, as far as it is known: in an interval only its bucket is. */

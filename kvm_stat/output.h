@@ -8,6 +8,12 @@
 #include "kvm_stat/exit_table.h"
 #include "kvm_stat/rates.h"
 
+/*
+ * Writes a line of a batch: the row's name, total and delta, in upstream's columns; a blank keeps
+ * apart what fills them.
+ */
+void output_total(FILE *stream, const struct rate *rate);
+
 /* Writes "name total delta", one line for each row, in the order of the rates. */
 void output_batch(FILE *stream, const struct rates *rates);
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "host/text.h"
+#include "kvm_stat/output.h"
 
 #define GUEST_WIDTH 20
 #define STAMP_WIDTH 19
@@ -68,8 +69,7 @@ int rows_write_batch(FILE *stream, const struct report *report)
 		if (!rows[i]->total && !rows[i]->delta)
 			continue;
 		put_owner(stream, report, rows[i]);
-		fprintf(stream, "%-41s %10" PRIu64 " %9" PRId64 "\n", rows[i]->name, rows[i]->total,
-			rows[i]->delta);
+		output_total(stream, rows[i]);
 	}
 	return r;
 }
@@ -134,7 +134,7 @@ int rows_write_log(FILE *stream, const struct report *report, bool csv, bool ski
 			continue;
 		fprintf(stream, "%-*s ", STAMP_WIDTH, stamp);
 		put_owner(stream, report, rate);
-		fprintf(stream, "%-41s %10" PRId64 "\n", rate->name, value);
+		fprintf(stream, "%-42s%10" PRId64 "\n", rate->name, value);
 	}
 	return r;
 }

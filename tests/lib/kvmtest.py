@@ -218,7 +218,10 @@ def batch_rows(text):
         match = re.fullmatch(r"(\S+) *?( *-?\d+)( *-?\d+)", line)
         assert match, f"no row: {line!r}"
         total, delta = line[len(match[1]):].split()
-        assert line == "%-42s%10d%10d" % (match[1], int(total), int(delta)), line
+        # Upstream's columns; what fills them is kept apart.
+        apart = [" " if full else "" for full in (len(match[1]) >= 42 and len(total) >= 10,
+                                                  len(delta) >= 10)]
+        assert line == f"{match[1]:42}{apart[0]}{total:>10}{apart[1]}{delta:>10}", line
         assert match[1] not in rows, f"twice: {line}"
         rows[match[1]] = (int(total), int(delta))
     return rows

@@ -43,8 +43,10 @@ static void test_batch(void **state)
 		{.name = "a_name_that_is_longer_than_the_column_that_it_has",
 		 .total = UINT64_MAX,
 		 .delta = INT64_MAX},
+		{.name = "halt_wait_ns", .total = 1980000000, .delta = 1980000000},
+		{.name = "kvm_nested_vmexit(AVIC_UNACCELERATED_ACCESS)", .total = 5, .delta = 3},
 	};
-	struct rates wide_rates = {.rows = wide, .count = 1};
+	struct rates wide_rates = {.rows = wide, .count = array_size(wide)};
 	struct rates none = {0};
 
 	(void)state;
@@ -56,8 +58,11 @@ static void test_batch(void **state)
 				"quiet                                              0         0\n");
 	memory_open(&memory);
 	output_batch(memory.stream, &wide_rates);
-	assert_written(&memory, "a_name_that_is_longer_than_the_column_that_it_has"
-				" 18446744073709551615 9223372036854775807\n");
+	assert_written(&memory,
+		       "a_name_that_is_longer_than_the_column_that_it_has"
+		       " 18446744073709551615 9223372036854775807\n"
+		       "halt_wait_ns                              1980000000 1980000000\n"
+		       "kvm_nested_vmexit(AVIC_UNACCELERATED_ACCESS)         5         3\n");
 	memory_open(&memory);
 	output_batch(memory.stream, &none);
 	assert_written(&memory, "");
