@@ -35,6 +35,18 @@ class Cpus(kvmtest.TestCase):
         job.until(lambda: counting.counters(guest)["io_exits"] >= before + exits,
                   f"the guest makes {exits} exits")
 
+    def work_on_the_other(self, guest, log):
+        """From here on only the CPU that was away counts. Returns how many exits the guest has made
+        altogether, when all of them are logged.
+        """
+        self.pin(guest, 1)
+        self.until_worked(guest)
+        guest.process.terminate()
+        count = int(re.match(r"io=(\d+) ", guest.result())[1])
+        log.until_sampled()
+        log.end()
+        return count
+
     def assert_counted(self, *options):
         """All that a guest does is counted while a CPU is away and when it is back."""
         self.assertEqual("1\n", job.read(ONLINE))
@@ -50,13 +62,7 @@ class Cpus(kvmtest.TestCase):
             for state in ("0", "1"):
                 job.write(ONLINE, state)
                 log.until_sampled()
-            # From here on only the CPU that was away counts.
-            self.pin(guest, 1)
-            self.until_worked(guest)
-            guest.process.terminate()
-            count = int(re.match(r"io=(\d+) ", guest.result())[1])
-            log.until_sampled()
-            log.end()
+            count = self.work_on_the_other(guest, log)
         for name in ("kvm_pio", "kvm_exit(IOIO)"):
             self.assertEqual(count, log.sums()[name], name)
 
@@ -84,12 +90,7 @@ class Cpus(kvmtest.TestCase):
             self.assertTrue(between)
             # Meanwhile it was not counted on: that is said, and over now.
             self.assertTrue(any(record["partial"] for record in log.records()))
-            self.pin(guest, 1)
-            self.until_worked(guest)
-            guest.process.terminate()
-            count = int(re.match(r"io=(\d+) ", guest.result())[1])
-            log.until_sampled()
-            log.end()
+            count = self.work_on_the_other(guest, log)
         self.assertEqual(count, sum(row["delta"] for record in log.records()
                                     for row in record["rows"]))
         self.assertFalse(log.records()[-1]["partial"])
