@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MATCH_LIMIT 100000 /* steps: field names are short, anything dearer is a mistake */
+#include "host/text.h"
+
+#define MATCH_LIMIT   100000 /* steps: field names are short, anything dearer is a mistake */
+#define SMALL_NUMBERS 1280   /* the codes of all architectures, but for a few of SVM, are below */
 
 struct field_filter {
 	char *pattern;
@@ -66,22 +69,38 @@ void field_filter_free(struct field_filter *filter)
 	free(filter);
 }
 
-static int match(const struct field_filter *filter, const char *name, uint32_t options)
+static int match(const struct field_filter *filter, const char *name)
 {
-	return pcre2_match(filter->code, (PCRE2_SPTR)name, strlen(name), 0, options, filter->data,
+	return pcre2_match(filter->code, (PCRE2_SPTR)name, strlen(name), 0, 0, filter->data,
 			   filter->context);
 }
 
 bool field_filter_match(const struct field_filter *filter, const char *name)
 {
-	return !filter || match(filter, name, 0) >= 0;
+	return !filter || match(filter, name) >= 0;
 }
 
-bool field_filter_may_match(const struct field_filter *filter, const char *start)
+/* As match(), of `start` with the number and a closing parenthesis. */
+static int match_number(const struct field_filter *filter, const char *start, uint64_t number)
 {
-	int r = filter ? match(filter, start, PCRE2_PARTIAL_HARD) : 0;
+	cleanup_free char *name = text_format("%s0x%llx)", start, (unsigned long long)number);
 
-	return r >= 0 || r == PCRE2_ERROR_PARTIAL;
+	return name ? match(filter, name) : PCRE2_ERROR_NOMEMORY;
+}
+
+bool field_filter_match_some_number(const struct field_filter *filter, const char *start)
+{
+	const char *spelt = filter ? filter->pattern : "";
+	int r = filter ? PCRE2_ERROR_NOMATCH : 0;
+	uint64_t number;
+
+	for (number = 0; number < SMALL_NUMBERS && r == PCRE2_ERROR_NOMATCH; number++)
+		r = match_number(filter, start, number);
+	while (r == PCRE2_ERROR_NOMATCH && (spelt = strstr(spelt, "0x"))) {
+		r = match_number(filter, start, strtoull(spelt, NULL, 16));
+		spelt += 2;
+	}
+	return r >= 0;
 }
 
 const char *field_filter_pattern(const struct field_filter *filter)

@@ -26,10 +26,10 @@ void field_filter_free(struct field_filter *filter);
 bool field_filter_match(const struct field_filter *filter, const char *name);
 
 /*
- * Whether some name that begins with `start` may match, whatever comes after it. A NULL filter
- * matches everything.
+ * Whether `start`, followed by some number as in "0x40)", matches: a small number, or one that the
+ * pattern spells out. A NULL filter matches everything.
  */
-bool field_filter_may_match(const struct field_filter *filter, const char *start);
+bool field_filter_match_some_number(const struct field_filter *filter, const char *start);
 
 /* The pattern as it was given; "" for NULL. */
 const char *field_filter_pattern(const struct field_filter *filter);

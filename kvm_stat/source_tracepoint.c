@@ -27,6 +27,7 @@ struct tracepoint_row {
 	uint64_t less;   /* of the counter, what records showed to belong elsewhere */
 	uint64_t shown;  /* the last value, not by guest */
 	bool is_flag;
+	bool hidden; /* counted for what its records show */
 };
 
 /* The rows of one tracepoint's reasons. */
@@ -89,20 +90,34 @@ static char *child_name(const char *parent, const char *reason)
 	return asprintf(&name, "%s(%s)", parent, reason) < 0 ? NULL : name;
 }
 
-/* Adds a counter with its row when the selection wants it. Returns the row, -1 or -ENOMEM. */
+/*
+ * Adds a counter with its row when the selection wants it, or with a hidden one when `needed`.
+ * Returns the row, -1 or -ENOMEM.
+ */
 static ssize_t add_child(struct tracepoint_source *tp, const struct selection *selection,
-			 const struct tracepoint_event *event, const char *reason,
+			 const struct tracepoint_event *event, const char *reason, bool needed,
 			 struct perf_counter counter)
 {
 	cleanup_free char *name = child_name(event->name, reason);
+	bool wanted = name && selection_wants(selection, name);
 	ssize_t index;
 
 	if (!name)
 		return -ENOMEM;
-	if (!selection_wants(selection, name))
+	if (!wanted && !needed)
 		return -1;
 	index = perf_set_add(&tp->set, counter);
-	return index < 0 ? index : add_row(tp, take_ptr(name), event->name, index);
+	if (index >= 0)
+		index = add_row(tp, take_ptr(name), event->name, index);
+	if (index >= 0)
+		tp->rows[index].hidden = !wanted;
+	return index;
+}
+
+/* Whether records may show rows that are wanted: by guest they are not looked at. */
+static bool needs_records(const struct tracepoint_event *event, const struct selection *selection)
+{
+	return selection->by != BY_GUEST && tracepoint_event_may_bring(event, selection);
 }
 
 static int add_split(struct tracepoint_source *tp, const struct selection *selection,
@@ -124,7 +139,7 @@ static int add_split(struct tracepoint_source *tp, const struct selection *selec
 	tp->split_count++;
 	for (i = 0; i < reasons->count; i++) {
 		split->reason_rows[i] = add_child(
-			tp, selection, event, reasons->list[i].name,
+			tp, selection, event, reasons->list[i].name, false,
 			(struct perf_counter){.tracepoint = id, .filter = reasons->list[i].filter});
 		if (split->reason_rows[i] == -ENOMEM)
 			return -ENOMEM;
@@ -133,7 +148,7 @@ static int add_split(struct tracepoint_source *tp, const struct selection *selec
 	split->rest_row = -1;
 	if (!reasons->rest_filter)
 		return 0;
-	split->rest_row = add_child(tp, selection, event, OTHER,
+	split->rest_row = add_child(tp, selection, event, OTHER, needs_records(event, selection),
 				    (struct perf_counter){.tracepoint = id,
 							  .filter = reasons->rest_filter,
 							  .sampled = true});
@@ -168,7 +183,7 @@ static bool wants_a_reason(const struct tracepoint_event *event, const struct se
 		if (name && selection_wants(selection, name))
 			return true;
 	}
-	return tracepoint_event_may_bring(event, selection);
+	return needs_records(event, selection);
 }
 
 static int select_event(struct tracepoint_source *tp, struct tracepoint_event *event,
@@ -460,7 +475,9 @@ static int tracepoint_read(struct source *source, struct sample *sample)
 
 		if (tp->by_guest && !tally->live)
 			continue;
-		for (j = 0; r == 0 && j < tp->row_count; j++)
+		for (j = 0; r == 0 && j < tp->row_count; j++) {
+			if (tp->rows[j].hidden)
+				continue;
 			r = sample_add(
 				sample,
 				(struct sample_row){.name = tp->rows[j].name,
@@ -469,6 +486,7 @@ static int tracepoint_read(struct source *source, struct sample *sample)
 						    .kind = FIELD_EVENTS,
 						    .guest = tally->guest,
 						    .value = row_value(tp, &tp->rows[j], tally)});
+		}
 	}
 	return r;
 }

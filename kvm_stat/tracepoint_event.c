@@ -190,30 +190,36 @@ int tracepoint_event_reasons(struct tracepoint_events *events, struct tracepoint
 	return r == -ENOENT ? 0 : r;
 }
 
-/* Whether a row is wanted whose name begins so. */
-static bool may_want(const struct selection *selection, const char *start)
+static bool wants_some_number(const struct tracepoint_event *event,
+			      const struct selection *selection)
 {
-	return selection->only ? strncmp(selection->only, start, strlen(start)) == 0
-			       : field_filter_may_match(selection->filter, start);
+	cleanup_free char *start = text_format("%s(", event->name);
+
+	if (!start)
+		return false;
+	if (selection->only)
+		return strncmp(selection->only, start, strlen(start)) == 0 &&
+		       strncmp(selection->only + strlen(start), "0x", 2) == 0;
+	return field_filter_match_some_number(selection->filter, start);
 }
 
 bool tracepoint_event_may_bring(const struct tracepoint_event *event,
 				const struct selection *selection)
 {
-	cleanup_free char *number = text_format("%s(0x", event->name);
-	cleanup_free char *flag = text_format("%s(FLAG_0x", event->name);
 	unsigned int bit;
 
-	if (!event->reasons)
+	if (!event->reasons || selection->fixed_rows)
 		return false;
-	/* Without memory it is counted, and what is not wanted is not shown. */
-	if (!number || !flag || may_want(selection, number) || may_want(selection, flag))
+	if (wants_some_number(event, selection))
 		return true;
 	for (bit = 0; bit < 64; bit++) {
-		const char *known = exit_reasons_flag_name(event->reasons, UINT64_C(1) << bit);
-		cleanup_free char *name = known ? text_format("%s(%s)", event->name, known) : NULL;
+		uint64_t flag = UINT64_C(1) << bit;
+		const char *known = exit_reasons_flag_name(event->reasons, flag);
+		cleanup_free char *name = known ? text_format("%s(%s)", event->name, known)
+						: text_format("%s(FLAG_0x%llx)", event->name,
+							      (unsigned long long)flag);
 
-		if (known && (!name || selection_wants(selection, name)))
+		if (name && selection_wants(selection, name))
 			return true;
 	}
 	return false;
