@@ -55,6 +55,9 @@ enum watched_state watched_look(struct watched *watched, const struct host_root 
 {
 	uint64_t start;
 
+	/* For good: what has been counted since is that process's, also when that has ended. */
+	if (watched->state == WATCHED_REPLACED)
+		return WATCHED_REPLACED;
 	if (!watched->has_process)
 		watched->state = WATCHED_RUNS;
 	else if (!has_process(root, watched->pid))

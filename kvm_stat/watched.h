@@ -10,7 +10,7 @@
 enum watched_state {
 	WATCHED_RUNS,
 	WATCHED_ENDED,
-	WATCHED_REPLACED, /* it ended, and another process has its number */
+	WATCHED_REPLACED, /* it ended, and another process has its number, or had it since */
 };
 
 struct watched {
