@@ -339,7 +339,15 @@ static void carry_state(const struct debugfs_source *debugfs, const struct vm *n
 		state->total[i] = 0;
 }
 
-/* Moves what is known of VMs that stay into `states`. Returns how many VMs ended. */
+static bool is_selected(const struct debugfs_source *debugfs, const struct vm *vm)
+{
+	return !debugfs->pid || guest_of(vm) == debugfs->pid;
+}
+
+/*
+ * Moves what is known of VMs that stay into `states`. Returns how many VMs ended of those that are
+ * selected.
+ */
 static int carry_over(struct debugfs_source *debugfs, const struct vm_list *now,
 		      struct vm_state *states)
 {
@@ -351,14 +359,16 @@ static int carry_over(struct debugfs_source *debugfs, const struct vm_list *now,
 
 		while (old < debugfs->vms.count &&
 		       (r = compare_identity(&debugfs->states[old].vm, &now->vms[i])) < 0) {
-			ended++;
+			ended += is_selected(debugfs, &debugfs->states[old].vm);
 			old++;
 		}
 		if (old < debugfs->vms.count && r == 0)
 			carry_state(debugfs, &now->vms[i], &debugfs->states[old++], &states[i]);
 		states[i].vm = now->vms[i];
 	}
-	return ended + (int)(debugfs->vms.count - old);
+	for (; old < debugfs->vms.count; old++)
+		ended += is_selected(debugfs, &debugfs->states[old].vm);
+	return ended;
 }
 
 /*
@@ -403,7 +413,7 @@ static void leave_totals(const struct debugfs_source *debugfs, const struct vm_s
 
 /*
  * Brings the list of VMs up to date and carries over what is known of those that stay. Returns
- * how many ended since the last time, or -errno.
+ * how many of those that are selected ended since the last time, or -errno.
  */
 static int update_vms(struct debugfs_source *debugfs)
 {
@@ -470,7 +480,7 @@ static int read_each_guest(struct debugfs_source *debugfs, struct sample *sample
 		struct vm_state *state = &debugfs->states[i];
 		int r;
 
-		if (debugfs->pid && guest_of(&state->vm) != debugfs->pid)
+		if (!is_selected(debugfs, &state->vm))
 			continue;
 		/* A row that came back after a failure would bring its whole total as new. */
 		sample->partial |= !read_vm(debugfs, state);

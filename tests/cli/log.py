@@ -513,6 +513,9 @@ class LogOfOneGuest(LogCase):
                         mkfixture.put_start(self.root, 1100, 501)
                     self.until_said(process, said)
                     self.count(process)
+                    # Nor when that one has ended as well.
+                    mkfixture.remove_guest(self.root, "1100-11")
+                    kvmtest.until_sampled(process, self.file)
                     self.end(process)
                     self.assertEqual(0, self.total(), "numbers of another guest")
                     if "json" in extra:
@@ -522,6 +525,16 @@ class LogOfOneGuest(LogCase):
                         self.assertEqual(1, sum(sample["partial"] for sample in samples))
                         names = [row["guest"]["name"] for row in samples[-1]["rows"]]
                         self.assertEqual([] if "--by" in extra else ["guest2"], names)
+
+    def test_another_guest_that_ends(self):
+        """Nothing is missing in the numbers of the one that is watched."""
+        process = self.watch("-p", "1100", "--format", "json")
+        mkfixture.add_guest(self.root, 1700, "brief", only=self.only)
+        self.count(process)
+        mkfixture.remove_guest(self.root, "1700-11")
+        self.count(process)
+        self.end(process)
+        self.assertEqual({False}, {json.loads(line)["partial"] for line in self.lines()})
 
     def test_back_with_its_number(self):
         mkfixture.put_start(self.root, 1100, 500)
