@@ -86,7 +86,7 @@ static const struct perf_target *find_target(const struct perf_targets *targets,
 			      : NULL;
 }
 
-/* Frees the tallies of guests of which nothing is counted any more. */
+/* Frees the tallies of guests of which nothing is counted any more, with what they did last. */
 static void drop_tallies(struct perf_set *set)
 {
 	size_t i, j, kept = 0;
@@ -101,6 +101,7 @@ static void drop_tallies(struct perf_set *set)
 			set->tallies[kept++] = *tally;
 		else
 			free(tally->now);
+		set->missed |= !used;
 	}
 	set->tally_count = kept;
 }

@@ -27,7 +27,11 @@ struct perf_set {
 	struct perf_tally *tallies;
 	size_t tally_count;
 	bool is_followed; /* counting has begun */
-	bool missed; /* a CPU came (back) a while before it was counted on; for the caller to clear */
+	/*
+	 * A CPU came (back) a while before it was counted on, or a guest with a tally of its own ended
+	 * after it was last read; for the caller to clear.
+	 */
+	bool missed;
 };
 
 /* Appends a counter. Returns its index, or -ENOMEM. */

@@ -4,6 +4,7 @@
 only those of the guest that was asked for; by its BPF program (Bpf) as well as by perf (Perf).
 """
 import contextlib
+import json
 import os
 import re
 import resource
@@ -196,6 +197,36 @@ class Truth:
             errors = rows["kvm_userspace_exit(error)"][0]
             self.assertLessEqual(errors, 1)
             self.assertEqual(restarts + errors, rows["kvm_userspace_exit"][0])
+
+    def test_filter_shows_what_it_matches(self):
+        """Only one that asks for a reason, of which there may be more, shows its event beside it."""
+        for pattern, wanted in ((".*mmio", True), ("(?!.*exit).*", True),
+                                (r"kvm_userspace_exit\(0x3e9\)", {"kvm_userspace_exit"})):
+            result = kvmtest.kvm_stat("-1", "--via", self.via, "-f", pattern)
+            self.assertEqual((0, ""), (result.returncode, result.stderr), pattern)
+            names = set(kvmtest.batch_rows(result.stdout))
+            if wanted is True:
+                wanted = {name for name in names if re.match(pattern, name)}
+            self.assertTrue(wanted)
+            self.assertEqual(wanted, names)
+
+    def test_guest_that_ends_makes_the_interval_partial(self):
+        """What it did last has no row of its own."""
+        guests = [kvmtest.SampleGuest(*WORK, "--linger", "60") for _ in range(2)]
+        for guest in guests:
+            self.addCleanup(guest.__exit__)
+        process = self.launch(kvmtest.KVM_STAT, "-l", "-s", "0.2", "--via", self.via, "--by", "guest",
+                              "--format", "json", "-f", FIELDS)
+
+        def next_partial():
+            return json.loads(process.stdout.readline())["partial"]
+        if not kvmtest.foreign_vms(*(guest.pid for guest in guests)):
+            self.assertFalse(next_partial())
+            self.assertFalse(next_partial())
+        guests[0].__exit__()
+        kvmtest.until(next_partial, "the end is told")
+        if not kvmtest.foreign_vms(*(guest.pid for guest in guests)):
+            self.assertFalse(next_partial())
 
     def test_vm_made_by_a_thread_that_ended(self):
         """KVM names the VM after that thread (B22)."""
