@@ -2,6 +2,7 @@
 #include "kvm_stat/distribution.h"
 
 #include <math.h>
+#include <string.h>
 
 void distribution_add(struct distribution *to, const struct distribution *from)
 {
@@ -31,6 +32,18 @@ void distribution_add(struct distribution *to, const struct distribution *from)
 		to->buckets[i] += from->buckets[i];
 }
 
+/* Whether it is `before` and what came later. */
+static bool goes_on(const struct distribution *now, const struct distribution *before)
+{
+	unsigned int i;
+
+	for (i = 0; i < now->bucket_count; i++) {
+		if (now->buckets[i] < before->buckets[i])
+			return false;
+	}
+	return now->count >= before->count;
+}
+
 void distribution_subtract(struct distribution *now, const struct distribution *before)
 {
 	uint64_t low = now->squares_low;
@@ -40,6 +53,11 @@ void distribution_subtract(struct distribution *now, const struct distribution *
 		return;
 	now->has_extremes = false;
 	now->min = now->max = 0;
+	if (!goes_on(now, before)) {
+		now->count = now->sum = now->squares_low = now->squares_high = 0;
+		memset(now->buckets, 0, sizeof(now->buckets));
+		return;
+	}
 	now->count -= before->count;
 	now->sum -= before->sum;
 	now->squares_low -= before->squares_low;

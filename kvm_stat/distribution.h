@@ -32,7 +32,10 @@ struct distribution {
 /* Adds the values of `from` to `to`, which has the same buckets or none yet. */
 void distribution_add(struct distribution *to, const struct distribution *from);
 
-/* Takes away the values that `before` counted. The extremes are lost unless that was nothing. */
+/*
+ * Takes away the values that `before` counted. The extremes are lost unless that was nothing. Nothing
+ * is left where `before` has some that are not there, as with a row whose value fell.
+ */
 void distribution_subtract(struct distribution *now, const struct distribution *before);
 
 /* The bounds of a bucket: [*ret_low, *ret_high); UINT64_MAX where there is no upper end. */

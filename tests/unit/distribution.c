@@ -101,6 +101,14 @@ static void test_interval(void **state)
 	before = later;
 	distribution_subtract(&before, &(struct distribution){0});
 	assert_true(before.has_extremes);
+
+	/* What fell is no distribution of very many. */
+	put(&later, UINT64_C(7000000001));
+	distribution_subtract(&before, &later);
+	assert_int_equal(before.count, 0);
+	assert_int_equal(before.sum, 0);
+	for (i = 0; i < DISTRIBUTION_BUCKETS_MAX; i++)
+		assert_int_equal(before.buckets[i], 0);
 }
 
 static void test_buckets(void **state)
