@@ -405,7 +405,7 @@ static int stats_select(struct source *source, const struct selection *selection
 
 /* Appends the rows of a tally; `row` says whose it is. States only where they could be read. */
 static int add_rows(const struct stats_source *stats, const struct stats_tally *tally,
-		    struct sample_row row, bool states, struct sample *sample)
+		    struct sample_row row, struct sample *sample)
 {
 	size_t i;
 
@@ -415,7 +415,7 @@ static int add_rows(const struct stats_source *stats, const struct stats_tally *
 		int r;
 
 		if (!selection_wants(&stats->selection, field->name) ||
-		    (!states && !field_counts_up(field->kind)))
+		    (!tally->has_states && !field_counts_up(field->kind)))
 			continue;
 		row.name = field->name;
 		row.kind = field->kind;
@@ -444,12 +444,11 @@ static int add_guest_rows(const struct stats_source *stats, const struct stats_g
 			  struct sample *sample)
 {
 	struct sample_row row = {.guest = guest->pid};
-	bool states = guest->error == 0;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; i < guest->tally_count && r == 0; i++)
-		r = add_rows(stats, guest->tallies[i], row, states, sample);
+		r = add_rows(stats, guest->tallies[i], row, sample);
 	for (i = 0; i < guest->count && stats->selection.by == BY_VCPU && r == 0; i++) {
 		const struct stats_copy *copy = &guest->copies[i];
 
@@ -459,7 +458,7 @@ static int add_guest_rows(const struct stats_source *stats, const struct stats_g
 			.tid = copy->tid, .is_vcpu = copy->id.is_vcpu, .vcpu = copy->id.vcpu};
 		row.thread.has_cpu = copy->tid && guest_thread_cpu(stats->root, row.guest,
 								   copy->tid, &row.thread.cpu) == 0;
-		r = add_rows(stats, copy->tally, row, states, sample);
+		r = add_rows(stats, copy->tally, row, sample);
 	}
 	return r;
 }
@@ -471,8 +470,13 @@ static void clear_states(struct stats_source *stats)
 	for (i = 0; i < stats->tally_count; i++)
 		stats_tally_clear_states(stats->tallies[i]);
 	for (i = 0; i < stats->guest_count; i++) {
-		for (j = 0; j < stats->guests[i]->count; j++)
-			stats_tally_clear_states(stats->guests[i]->copies[j].tally);
+		const struct stats_guest *guest = stats->guests[i];
+
+		/* Not by the copies alone: the last one that a tally had may be gone. */
+		for (j = 0; j < guest->tally_count; j++)
+			stats_tally_clear_states(guest->tallies[j]);
+		for (j = 0; j < guest->count; j++)
+			stats_tally_clear_states(guest->copies[j].tally);
 	}
 }
 
@@ -512,7 +516,7 @@ static int stats_read(struct source *source, struct sample *sample)
 	stats->started = true;
 	r = 0;
 	for (i = 0; i < stats->tally_count && r == 0; i++)
-		r = add_rows(stats, stats->tallies[i], (struct sample_row){0}, true, sample);
+		r = add_rows(stats, stats->tallies[i], (struct sample_row){0}, sample);
 	for (i = 0; i < stats->guest_count && r == 0; i++)
 		r = add_guest_rows(stats, stats->guests[i], sample);
 	pthread_mutex_unlock(&stats->lock);

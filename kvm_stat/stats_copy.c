@@ -17,9 +17,14 @@
 
 #define BLOCK 32 /* values that are compared at once */
 
+bool stats_link_is_vm(const char *target)
+{
+	return strcmp(target, VM_LINK) == 0;
+}
+
 bool stats_link_is(const char *target)
 {
-	return strcmp(target, VM_LINK) == 0 || strncmp(target, VCPU_LINK, strlen(VCPU_LINK)) == 0;
+	return stats_link_is_vm(target) || strncmp(target, VCPU_LINK, strlen(VCPU_LINK)) == 0;
 }
 
 /*
@@ -262,6 +267,7 @@ int stats_copy_count(struct stats_copy *copy, uint64_t *values, bool include_pas
 		else
 			*state = *state > values[at] ? *state : values[at];
 	}
+	copy->tally->has_states = true;
 	return 0;
 }
 
@@ -281,6 +287,7 @@ void stats_tally_clear_states(struct stats_tally *tally)
 
 	for (i = 0; i < tally->layout->state_count; i++)
 		tally->values[tally->layout->states[i]->first] = 0;
+	tally->has_states = false;
 }
 
 void stats_layouts_done(struct stats_layouts *layouts)

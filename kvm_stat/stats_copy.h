@@ -17,6 +17,7 @@ struct stats_layouts {
 /* What copies add up to, by value: one copy, one guest, or all of one layout. */
 struct stats_tally {
 	const struct stats_layout *layout;
+	bool has_states; /* of a copy that was read since they were cleared */
 	uint64_t values[];
 };
 
@@ -38,6 +39,9 @@ struct stats_copy {
 
 /* Whether the target of a link in /proc/PID/fd is a descriptor of binary statistics. */
 bool stats_link_is(const char *target);
+
+/* Likewise, of those of a VM. */
+bool stats_link_is_vm(const char *target);
 
 /*
  * Copies descriptor `guest_fd` of the process behind `pidfd` and reads what it is. Returns 1; 0

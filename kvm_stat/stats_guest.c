@@ -36,6 +36,7 @@ void stats_guest_done(struct stats_guest *guest)
 		free(guest->tallies[i]);
 	free(guest->tallies);
 	free(guest->copies);
+	free(guest->awaited.fds);
 	stop_watching(guest);
 	*guest = (struct stats_guest){.pidfd = -1, .fd_dir = -1, .is_ended = true};
 }
@@ -229,10 +230,66 @@ static int add_copy(struct stats_guest *guest, struct stats_copy *copy, struct s
 	return 0;
 }
 
-/* Takes a descriptor that is not among the first `known` copies. Returns 0 or -errno. */
-static int take(struct stats_guest *guest, size_t known, int guest_fd, struct stats_reader *reader)
+/* One look through the descriptors of a guest. */
+struct look {
+	size_t known;           /* copies that were there before, in order */
+	bool has_vcpu_copies;   /* some of these are open and of vCPUs */
+	struct stats_fds later; /* not taken yet */
+};
+
+/*
+ * Whether a new descriptor is likely to be gone at once. QEMU opens those of the VM, before 8.1
+ * those of vCPUs too, only for as long as a query takes, of which libvirt makes one every few
+ * seconds on some hosts: their rows would come for a moment with all that was counted so far.
+ */
+static bool may_be_brief(const struct stats_guest *guest, const struct look *look,
+			 const char *target)
 {
-	struct stats_copy *old = find_copy(guest, known, guest_fd);
+	return guest->error == -ENODATA || (look->has_vcpu_copies && stats_link_is_vm(target));
+}
+
+static int compare_fds(const void *a, const void *b)
+{
+	const int *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+static bool is_awaited(const struct stats_guest *guest, int fd)
+{
+	return guest->awaited.count &&
+	       bsearch(&fd, guest->awaited.fds, guest->awaited.count, sizeof(fd), compare_fds);
+}
+
+static int take_later(struct stats_fds *later, int fd)
+{
+	int *grown = reallocarray(later->fds, later->count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	later->fds = grown;
+	grown[later->count++] = fd;
+	return 0;
+}
+
+/* Remembers what is to be taken by the next look, which is then soon. */
+static void await(struct stats_guest *guest, struct stats_fds *later)
+{
+	free(guest->awaited.fds);
+	guest->awaited = *later;
+	if (later->count) {
+		qsort(later->fds, later->count, sizeof(*later->fds), compare_fds);
+		if (!guest->looks_due)
+			guest->looks_due = 1;
+	}
+	*later = (struct stats_fds){0};
+}
+
+/* Takes a descriptor with this link, unless there is a copy. Returns 0 or -errno. */
+static int take(struct stats_guest *guest, struct look *look, int guest_fd, const char *target,
+		struct stats_reader *reader)
+{
+	struct stats_copy *old = find_copy(guest, look->known, guest_fd);
 	struct stats_copy copy;
 	int r;
 
@@ -240,6 +297,9 @@ static int take(struct stats_guest *guest, size_t known, int guest_fd, struct st
 		old->is_seen = true;
 		return 0;
 	}
+	if ((!old || old->is_given_up) && may_be_brief(guest, look, target) &&
+	    !is_awaited(guest, guest_fd))
+		return take_later(&look->later, guest_fd);
 	r = stats_copy_take(guest->pidfd, guest_fd, &reader->layouts, &copy);
 	if (r <= 0 || take_over(old, &copy))
 		return r < 0 ? r : 0;
@@ -247,10 +307,9 @@ static int take(struct stats_guest *guest, size_t known, int guest_fd, struct st
 }
 
 /* Goes through the links. Returns 0 or -errno. */
-static int take_all(struct stats_guest *guest, struct stats_reader *reader)
+static int take_all(struct stats_guest *guest, struct look *look, struct stats_reader *reader)
 {
 	cleanup_closedir DIR *dir = NULL;
-	size_t known = guest->count;
 	struct dirent *entry;
 	int r = host_opendir_at(guest->fd_dir, ".", &dir);
 
@@ -267,7 +326,7 @@ static int take_all(struct stats_guest *guest, struct stats_reader *reader)
 		target[length] = '\0';
 		guest->has_vcpus |= strncmp(target, VCPU_LINK, strlen(VCPU_LINK)) == 0;
 		if (stats_link_is(target))
-			r = take(guest, known, (int)fd, reader);
+			r = take(guest, look, (int)fd, target, reader);
 	}
 	return r;
 }
@@ -328,8 +387,24 @@ static int start_watching(struct stats_guest *guest, struct stats_reader *reader
 	return r;
 }
 
+static void begin_look(struct stats_guest *guest, struct look *look)
+{
+	size_t i;
+
+	look->known = guest->count;
+	look->has_vcpu_copies = false;
+	look->later.count = 0;
+	for (i = 0; i < guest->count; i++) {
+		struct stats_copy *copy = &guest->copies[i];
+
+		copy->is_seen = false;
+		look->has_vcpu_copies |= copy->fd >= 0 && copy->id.is_vcpu;
+	}
+}
+
 int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 {
+	struct look look = {0};
 	unsigned int tries;
 	size_t i, seen = 0;
 	int r = start_watching(guest, reader);
@@ -338,9 +413,8 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 	for (tries = 0; tries < 2 && r == 0; tries++) {
 		guest->has_vcpus = false;
 		end_all_given_up(guest, reader);
-		for (i = 0; i < guest->count; i++)
-			guest->copies[i].is_seen = false;
-		r = take_all(guest, reader);
+		begin_look(guest, &look);
+		r = take_all(guest, &look, reader);
 		/* What was not come to may still be there: the next look tells. */
 		for (i = 0; i < guest->count && r < 0; i++)
 			guest->copies[i].is_seen = !guest->copies[i].is_given_up;
@@ -350,6 +424,7 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 	}
 	guest->looks_due -= guest->looks_due > 0;
 	guest->looked_ns = clock_now_ns();
+	await(guest, &look.later);
 	/* A process that has ended has no descriptors, which is no error. */
 	stats_guest_check(guest, reader);
 	if (guest->is_ended)

@@ -20,6 +20,11 @@ struct stats_guest {
 	size_t count;
 	struct stats_tally **tallies; /* of this guest as a whole; only the source looks at them */
 	size_t tally_count;
+	/* Descriptors that are copied if the next look still sees them; ascending. */
+	struct stats_fds {
+		int *fds;
+		size_t count;
+	} awaited;
 	/* When to look through the descriptors again: */
 	unsigned int looks_due;
 	uint64_t looked_ns;

@@ -369,6 +369,65 @@ class Samples(StatsCase):
         kvmtest.until(lambda: open_copies(rows.process) == 0, "it has no copies")
         self.assertEqual(first + second, rows.values()["exits"])
 
+    def test_descriptor_that_is_open_for_a_query(self):
+        """QEMU has that of the VM open for a moment, whenever libvirt asks: it is nothing to count."""
+        guest = self.run_guest("--queries", "3", vcpus=1)
+        rows = {by: Rows(self, by, str(guest.pid)) for by in ("field", "guest", "vcpu")}
+
+        def until_open(count, process=guest):
+            kvmtest.until(lambda: open_copies(process) == count, f"{count} descriptors")
+
+        def query(count):
+            self.assertEqual("ready", guest.result())
+            guest.go()
+            until_open(count)
+
+        def sample(watchers):
+            return {by: watcher.sample()[0] for by, watcher in watchers.items()}
+
+        def names(samples, kinds=("events", "time", "gauge", "peak", "histogram")):
+            return {by: {row[0] for row in found if row[1] in kinds}
+                    for by, found in samples.items()}
+        until_open(1)
+        without = names(sample(rows))
+        guest.go()
+        query(2)
+        self.assertEqual(without, names(sample(rows)))
+        query(1)
+        self.assertEqual(without, names(sample(rows)))
+        # One that stays open is counted, whatever was there before.
+        query(2)
+        sample(rows)
+        found = sample(rows)
+        statistics = self.whole(guest)
+        truth = {name: fields for id_, each in statistics.each() if "vcpu" not in id_
+                 for name, fields in each.items()}
+        statistics.close()
+        self.assertIn("instant", {kind for kind, _ in truth.values()})
+        for by, watched in found.items():
+            self.assertEqual(without[by] | set(truth), names(found)[by])
+            for row in watched:
+                if row[0] in truth and truth[row[0]][0] == "instant":
+                    self.assertEqual(truth[row[0]][1], [int(row[6])], row)
+                elif row[0] in truth and truth[row[0]][0] == "cumulative":
+                    self.assertEqual(0, int(row[6]), row)
+        # Its states end with it.
+        query(1)
+        states = {by: names({by: found[by]}, ("gauge", "peak"))[by] & without[by] for by in found}
+        for watcher in rows.values():
+            until_open(1, watcher.process)
+        for _ in range(2):
+            self.assertEqual(states, names(sample(rows), ("gauge", "peak")))
+        # Likewise for who comes while it is open.
+        query(2)
+        late = {by: Rows(self, by, str(guest.pid)) for by in rows}
+        sample(late)
+        query(1)
+        for watcher in late.values():
+            until_open(1, watcher.process)
+        for _ in range(2):
+            self.assertEqual(states, names(sample(late), ("gauge", "peak")))
+
     def test_vcpus_and_their_threads(self):
         guest = self.run_guest(vcpus=3)
         self.statistics(guest)

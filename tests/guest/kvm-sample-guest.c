@@ -22,7 +22,7 @@
 
 struct options {
 	struct sample_work work; /* of all vCPUs together; a round of it with --forever */
-	uint64_t vcpus, rate, linger;
+	uint64_t vcpus, rate, linger, queries;
 	bool forever, wait, late, helper_thread, stats, end_vm, keep_vcpus, replug, another_vm,
 		probe;
 };
@@ -62,6 +62,9 @@ static void usage(void)
 	       "      --late           with --wait: no vCPU threads before that line\n"
 	       "      --helper-thread  create the VM in a thread that ends at once\n"
 	       "      --stats          keep descriptors of statistics open, as QEMU 8.1 does\n"
+	       "      --queries N      with --stats: not that of the VM, which is open after the work\n"
+	       "                       from one line on stdin to the next, N times, as long as\n"
+	       "                       QEMU is asked\n"
 	       "      --name NAME      ignored; -name as well, as on QEMU's command line\n"
 	       "      --probe          only say whether KVM can be used here\n"
 	       "      --help           show this help\n\n"
@@ -85,6 +88,7 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		OPT_LATE,
 		OPT_HELPER_THREAD,
 		OPT_STATS,
+		OPT_QUERIES,
 		OPT_END_VM,
 		OPT_KEEP_VCPUS,
 		OPT_REPLUG,
@@ -105,6 +109,7 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		{"late", no_argument, NULL, OPT_LATE},
 		{"helper-thread", no_argument, NULL, OPT_HELPER_THREAD},
 		{"stats", no_argument, NULL, OPT_STATS},
+		{"queries", required_argument, NULL, OPT_QUERIES},
 		{"end-vm", no_argument, NULL, OPT_END_VM},
 		{"keep-vcpus", no_argument, NULL, OPT_KEEP_VCPUS},
 		{"replug", no_argument, NULL, OPT_REPLUG},
@@ -124,6 +129,7 @@ static int parse(int argc, char *argv[], struct options *options, int *ret_statu
 		{OPT_HALTS, &options->work.halts, 0, UINT32_MAX},
 		{OPT_RATE, &options->rate, 1, RATE_MAX},
 		{OPT_LINGER, &options->linger, 0, 86400},
+		{OPT_QUERIES, &options->queries, 1, 100},
 	};
 	int option;
 
@@ -318,6 +324,20 @@ static int run_again(const struct options *options, struct vcpu_thread *vcpus,
 	return add_seen(vcpus, options->vcpus, seen);
 }
 
+/* Has the VM's statistics open for a while each time. Returns 0 or -errno. */
+static int answer_queries(struct sample_vm *vm, uint64_t count)
+{
+	int err = 0;
+
+	for (uint64_t i = 0; i < count && err == 0; i++) {
+		wait_for_line();
+		err = sample_vm_open_stats(vm);
+		wait_for_line();
+		sample_vm_close_stats(vm);
+	}
+	return err;
+}
+
 /* Runs the VM, which is then destroyed. Returns the exit status. */
 static int run(const struct options *options, struct sample_vm *vm, const sigset_t *signals)
 {
@@ -349,6 +369,8 @@ static int run(const struct options *options, struct sample_vm *vm, const sigset
 	pthread_barrier_destroy(&start);
 	if (err == 0 && is_twice)
 		err = run_again(options, vcpus, &vm, &seen);
+	if (err == 0)
+		err = answer_queries(vm, options->queries);
 	if (err < 0) {
 		message_error("cannot run the guest: %s", strerror(-err));
 		sample_vm_destroy(vm);
@@ -426,6 +448,8 @@ int main(int argc, char *argv[])
 		message_error("cannot create a VM: %s", strerror(-creation.err));
 		return 1;
 	}
+	if (options.queries)
+		sample_vm_close_stats(creation.vm);
 	status = run(&options, creation.vm, &signals);
 	return stdout_close(status);
 }

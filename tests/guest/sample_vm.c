@@ -68,6 +68,20 @@ struct sample_vcpu {
 	volatile uint32_t *cpuids; /* the guest's own counter */
 };
 
+int sample_vm_open_stats(struct sample_vm *vm)
+{
+	if (vm->stats[0] < 0)
+		vm->stats[0] = ioctl(vm->fd, KVM_GET_STATS_FD, 0);
+	return vm->stats[0] < 0 ? -errno : 0;
+}
+
+void sample_vm_close_stats(struct sample_vm *vm)
+{
+	if (vm->stats[0] >= 0)
+		close(vm->stats[0]);
+	vm->stats[0] = -1;
+}
+
 int sample_vm_create(bool keeps_stats, struct sample_vm **ret_vm)
 {
 	struct sample_vm *vm = malloc(sizeof(*vm));
@@ -98,7 +112,7 @@ int sample_vm_create(bool keeps_stats, struct sample_vm **ret_vm)
 	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_ADDRESS) < 0 ||
 	    ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		goto fail;
-	if (keeps_stats && (vm->stats[0] = ioctl(vm->fd, KVM_GET_STATS_FD, 0)) < 0)
+	if (keeps_stats && sample_vm_open_stats(vm) < 0)
 		goto fail;
 	*ret_vm = vm;
 	return 0;
@@ -266,6 +280,17 @@ int sample_vm_create(bool keeps_stats, struct sample_vm **ret_vm)
 {
 	(void)keeps_stats, (void)ret_vm;
 	return -ENOTSUP;
+}
+
+int sample_vm_open_stats(struct sample_vm *vm)
+{
+	(void)vm;
+	return -ENOTSUP;
+}
+
+void sample_vm_close_stats(struct sample_vm *vm)
+{
+	(void)vm;
 }
 
 void sample_vm_destroy(struct sample_vm *vm)

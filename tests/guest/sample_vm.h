@@ -23,6 +23,15 @@ struct sample_vm;
  */
 int sample_vm_create(bool keeps_stats, struct sample_vm **ret_vm) must_check;
 
+/*
+ * Opens the descriptor of the VM's own statistics, as QEMU does for as long as a query takes, if it
+ * is not open. Returns 0 or -errno.
+ */
+int sample_vm_open_stats(struct sample_vm *vm) must_check;
+
+/* Closes it. */
+void sample_vm_close_stats(struct sample_vm *vm);
+
 /* Destroys the VM; NULL is fine. No vCPU may run any more. */
 void sample_vm_destroy(struct sample_vm *vm);
 
