@@ -142,8 +142,8 @@ class Size(kvmtest.TestCase):
     def descriptors(process):
         """What the descriptors of a process lead to, with how many of each."""
         found = {}
-        for fd in os.listdir(f"/proc/{process.pid}/fd"):
-            target = re.sub(r"\d+", "N", os.readlink(f"/proc/{process.pid}/fd/{fd}"))
+        for target in kvmtest.open_files(process.pid):
+            target = re.sub(r"\d+", "N", target)
             found[target] = found.get(target, 0) + 1
         return found
 

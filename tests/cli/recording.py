@@ -287,9 +287,7 @@ class Fixture(Recording):
 
     def reads_it(self, process):
         """Whether the process has opened the recording; signals have been blocked before."""
-        directory = f"/proc/{process.pid}/fd"
-        return any(os.path.realpath(os.path.join(directory, fd)) == os.path.realpath(self.file)
-                   for fd in os.listdir(directory))
+        return os.path.realpath(self.file) in kvmtest.open_files(process.pid)
 
     def start_replay(self, *args):
         process = self.launch(kvmtest.KVM_STAT, "--replay", self.file, *args)

@@ -43,8 +43,7 @@ class SampleGuest(kvmtest.TestCase):
         self.assertTrue(20 <= int(re.fullmatch(r"io=(\d+) .*\n", out)[1]) <= most, out)
 
     def links(self, process):
-        return sorted(os.readlink(f"/proc/{process.pid}/fd/{fd}")
-                      for fd in os.listdir(f"/proc/{process.pid}/fd"))
+        return sorted(kvmtest.open_files(process.pid))
 
     def test_it_keeps_descriptors_of_statistics(self):
         for options, kept in (([], []), (["--stats"], ["anon_inode:kvm-vcpu-stats:0",

@@ -49,13 +49,7 @@ def time_until_gone(path, seconds=10):
 
 def open_copies(process):
     """How many descriptors of statistics a process has open."""
-    count = 0
-    for fd in os.listdir(f"/proc/{process.pid}/fd"):
-        try:
-            count += os.readlink(f"/proc/{process.pid}/fd/{fd}").startswith(kvmstats.LINKS)
-        except FileNotFoundError:
-            pass
-    return count
+    return sum(target.startswith(kvmstats.LINKS) for target in kvmtest.open_files(process.pid))
 
 
 Process = collections.namedtuple("Process", "pid")
@@ -482,8 +476,8 @@ class Faults(StatsCase):
     def without_descriptors(self):
         guest = kvmtest.SampleGuest(*WORK, "--name", "silent\x1b[31m", "--linger", "60")
         self.addCleanup(guest.__exit__)
-        kvmtest.until(lambda: "anon_inode:kvm-vcpu:0" in [
-            os.readlink(path) for path in glob.glob(f"/proc/{guest.pid}/fd/*")], "it has a vCPU")
+        kvmtest.until(lambda: "anon_inode:kvm-vcpu:0" in kvmtest.open_files(guest.pid),
+                      "it has a vCPU")
         return guest
 
     def test_guest_that_keeps_none(self):

@@ -3,7 +3,6 @@
 """A guest that makes an exact number of exits: kvm_stat must count exactly these, and in -p and -g
 only those of the guest that was asked for; by its BPF program (Bpf) as well as by perf (Perf).
 """
-import contextlib
 import json
 import os
 import re
@@ -136,11 +135,7 @@ class Truth:
 
     @staticmethod
     def perf_events(process):
-        count = 0
-        for fd in os.listdir(f"/proc/{process.pid}/fd"):
-            with contextlib.suppress(FileNotFoundError):
-                count += "[perf_event]" in os.readlink(f"/proc/{process.pid}/fd/{fd}")
-        return count
+        return sum("[perf_event]" in target for target in kvmtest.open_files(process.pid))
 
     def test_threads_that_come_and_go(self):
         """As the I/O threads of QEMU do: each sample closes and opens many descriptors."""

@@ -186,6 +186,15 @@ def until_sampled(process, path):
     until(sampled, f"{process.args} takes two samples")
 
 
+def open_files(pid):
+    """What each descriptor of a process leads to; one that it closes meanwhile is passed over."""
+    targets = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            targets.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return targets
+
+
 def read_line(process, seconds=60):
     """The next line that a program says, which says one at a time."""
     if not select.select([process.stdout], [], [], seconds)[0]:
