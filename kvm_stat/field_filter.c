@@ -10,8 +10,10 @@
 
 #include "host/text.h"
 
-#define MATCH_LIMIT   100000 /* steps: field names are short, anything dearer is a mistake */
-#define SMALL_NUMBERS 1280   /* the codes of all architectures, but for a few of SVM, are below */
+#define MATCH_LIMIT        100000 /* steps: field names are short, what is dearer is a mistake */
+#define NUMBER_MATCH_LIMIT 2000   /* likewise, for each of many */
+/* POWER's codes go up to 0xf80. Interrupts of RISC-V and some codes of SVM are far above. */
+#define SMALL_NUMBERS 0x1000
 
 struct field_filter {
 	char *pattern;
@@ -94,12 +96,16 @@ bool field_filter_match_some_number(const struct field_filter *filter, const cha
 	int r = filter ? PCRE2_ERROR_NOMATCH : 0;
 	uint64_t number;
 
+	if (filter)
+		pcre2_set_match_limit(filter->context, NUMBER_MATCH_LIMIT);
 	for (number = 0; number < SMALL_NUMBERS && r == PCRE2_ERROR_NOMATCH; number++)
 		r = match_number(filter, start, number);
 	while (r == PCRE2_ERROR_NOMATCH && (spelt = strstr(spelt, "0x"))) {
 		r = match_number(filter, start, strtoull(spelt, NULL, 16));
 		spelt += 2;
 	}
+	if (filter)
+		pcre2_set_match_limit(filter->context, MATCH_LIMIT);
 	return r >= 0;
 }
 

@@ -26,8 +26,8 @@ void field_filter_free(struct field_filter *filter);
 bool field_filter_match(const struct field_filter *filter, const char *name);
 
 /*
- * Whether `start`, followed by some number as in "0x40)", matches: a small number, or one that the
- * pattern spells out. A NULL filter matches everything.
+ * Whether `start`, followed by some number as in "0x40)", matches: one below 0x1000, or one that
+ * the pattern spells out. A NULL filter matches everything.
  */
 bool field_filter_match_some_number(const struct field_filter *filter, const char *start);
 

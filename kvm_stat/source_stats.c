@@ -24,6 +24,7 @@
 #include "kvm_stat/stats_watch.h"
 
 #define KVM_DEVICE "sys/devices/virtual/misc/kvm"
+#define LOST_AFTER 500000000U /* ns: until then a VM without a process may be one that ends */
 
 struct stats_source {
 	struct source source;
@@ -181,6 +182,7 @@ static int add_guest(struct stats_source *stats, const struct vm *vm)
 	*guest = STATS_GUEST(running_vms_process(vm));
 	guest->is_old = !stats->started;
 	guest->is_lost = vm->pid <= 0;
+	guest->found_ns = clock_now_ns();
 	grown[stats->guest_count++] = guest;
 	return 0;
 }
@@ -193,13 +195,10 @@ static int follow_guests(struct stats_source *stats)
 	for (i = 0; i < stats->vms.list.count; i++) {
 		const struct vm *vm = &stats->vms.list.vms[i];
 		pid_t pid = running_vms_process(vm);
-		struct stats_guest *guest = find_guest(stats->guests, known, pid);
 
-		if (guest)
-			guest->was_there = true;
 		if (stats->selection.pid && pid != stats->selection.pid)
 			continue;
-		if (guest || is_added(stats, known, pid))
+		if (find_guest(stats->guests, known, pid) || is_added(stats, known, pid))
 			continue;
 		if (add_guest(stats, vm) < 0)
 			return -ENOMEM;
@@ -405,7 +404,7 @@ static int stats_select(struct source *source, const struct selection *selection
 
 /* Appends the rows of a tally; `row` says whose it is. States only where they could be read. */
 static int add_rows(const struct stats_source *stats, const struct stats_tally *tally,
-		    struct sample_row row, struct sample *sample)
+		    struct sample_row row, bool states, struct sample *sample)
 {
 	size_t i;
 
@@ -415,7 +414,7 @@ static int add_rows(const struct stats_source *stats, const struct stats_tally *
 		int r;
 
 		if (!selection_wants(&stats->selection, field->name) ||
-		    (!tally->has_states && !field_counts_up(field->kind)))
+		    (!(states && tally->has_states) && !field_counts_up(field->kind)))
 			continue;
 		row.name = field->name;
 		row.kind = field->kind;
@@ -444,11 +443,12 @@ static int add_guest_rows(const struct stats_source *stats, const struct stats_g
 			  struct sample *sample)
 {
 	struct sample_row row = {.guest = guest->pid};
+	bool states = guest->error == 0;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; i < guest->tally_count && r == 0; i++)
-		r = add_rows(stats, guest->tallies[i], row, sample);
+		r = add_rows(stats, guest->tallies[i], row, states, sample);
 	for (i = 0; i < guest->count && stats->selection.by == BY_VCPU && r == 0; i++) {
 		const struct stats_copy *copy = &guest->copies[i];
 
@@ -458,7 +458,7 @@ static int add_guest_rows(const struct stats_source *stats, const struct stats_g
 			.tid = copy->tid, .is_vcpu = copy->id.is_vcpu, .vcpu = copy->id.vcpu};
 		row.thread.has_cpu = copy->tid && guest_thread_cpu(stats->root, row.guest,
 								   copy->tid, &row.thread.cpu) == 0;
-		r = add_rows(stats, copy->tally, row, sample);
+		r = add_rows(stats, copy->tally, row, states, sample);
 	}
 	return r;
 }
@@ -492,8 +492,9 @@ static bool count(struct stats_source *stats)
 		int r = guest->error ? guest->error : stats_guest_count(guest, &stats->reader);
 
 		if (r < 0 && !guest->error) {
+			/* Those that could be read have been: their states are not to be added twice. */
 			guest->error = r;
-			stats_guest_give_back(guest, &stats->reader);
+			stats_guest_give_back(guest, NULL);
 		}
 		/* Who keeps no descriptors was never part of the sums. */
 		whole &= r == 0 || r == -ENODATA;
@@ -516,7 +517,7 @@ static int stats_read(struct source *source, struct sample *sample)
 	stats->started = true;
 	r = 0;
 	for (i = 0; i < stats->tally_count && r == 0; i++)
-		r = add_rows(stats, stats->tallies[i], (struct sample_row){0}, sample);
+		r = add_rows(stats, stats->tallies[i], (struct sample_row){0}, true, sample);
 	for (i = 0; i < stats->guest_count && r == 0; i++)
 		r = add_guest_rows(stats, stats->guests[i], sample);
 	pthread_mutex_unlock(&stats->lock);
@@ -542,6 +543,7 @@ static struct source_health stats_health(const struct source *source)
 {
 	struct stats_source *stats = self((struct source *)source);
 	struct source_health health = {0};
+	uint64_t now = clock_now_ns();
 	size_t i;
 
 	pthread_mutex_lock(&stats->lock);
@@ -552,7 +554,7 @@ static struct source_health stats_health(const struct source *source)
 		if (guest->is_ended || (!guest->error && !guest->count))
 			continue;
 		/* One that is about to go is there a moment longer than its process. */
-		if (guest->is_lost && !guest->was_there)
+		if (guest->is_lost && now - guest->found_ns < LOST_AFTER)
 			continue;
 		health.fields++;
 		if (!guest->error)

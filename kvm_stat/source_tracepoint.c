@@ -27,7 +27,6 @@ struct tracepoint_row {
 	uint64_t less;   /* of the counter, what records showed to belong elsewhere */
 	uint64_t shown;  /* the last value, not by guest */
 	bool is_flag;
-	bool hidden; /* counted for what its records show */
 };
 
 /* The rows of one tracepoint's reasons. */
@@ -91,33 +90,28 @@ static char *child_name(const char *parent, const char *reason)
 }
 
 /*
- * Adds a counter with its row when the selection wants it, or with a hidden one when `needed`.
- * Returns the row, -1 or -ENOMEM.
+ * Adds a counter with its row when the selection wants it, or another one needs it. Returns the row,
+ * -1 or -ENOMEM.
  */
 static ssize_t add_child(struct tracepoint_source *tp, const struct selection *selection,
 			 const struct tracepoint_event *event, const char *reason, bool needed,
 			 struct perf_counter counter)
 {
 	cleanup_free char *name = child_name(event->name, reason);
-	bool wanted = name && selection_wants(selection, name);
 	ssize_t index;
 
 	if (!name)
 		return -ENOMEM;
-	if (!wanted && !needed)
+	if (!needed && !selection_wants(selection, name))
 		return -1;
 	index = perf_set_add(&tp->set, counter);
-	if (index >= 0)
-		index = add_row(tp, take_ptr(name), event->name, index);
-	if (index >= 0)
-		tp->rows[index].hidden = !wanted;
-	return index;
+	return index < 0 ? index : add_row(tp, take_ptr(name), event->name, index);
 }
 
-/* Whether records may show rows that are wanted: by guest they are not looked at. */
-static bool needs_records(const struct tracepoint_event *event, const struct selection *selection)
+/* Whether the row of the rest is needed: by those learnt from its records, as far as they tell. */
+static bool needs_rest(const struct tracepoint_event *event, const struct selection *selection)
 {
-	return selection->by != BY_GUEST && tracepoint_event_may_bring(event, selection);
+	return !selection->only && tracepoint_event_may_bring(event, selection);
 }
 
 static int add_split(struct tracepoint_source *tp, const struct selection *selection,
@@ -148,7 +142,7 @@ static int add_split(struct tracepoint_source *tp, const struct selection *selec
 	split->rest_row = -1;
 	if (!reasons->rest_filter)
 		return 0;
-	split->rest_row = add_child(tp, selection, event, OTHER, needs_records(event, selection),
+	split->rest_row = add_child(tp, selection, event, OTHER, needs_rest(event, selection),
 				    (struct perf_counter){.tracepoint = id,
 							  .filter = reasons->rest_filter,
 							  .sampled = true});
@@ -183,7 +177,7 @@ static bool wants_a_reason(const struct tracepoint_event *event, const struct se
 		if (name && selection_wants(selection, name))
 			return true;
 	}
-	return needs_records(event, selection);
+	return needs_rest(event, selection);
 }
 
 static int select_event(struct tracepoint_source *tp, struct tracepoint_event *event,
@@ -475,9 +469,7 @@ static int tracepoint_read(struct source *source, struct sample *sample)
 
 		if (tp->by_guest && !tally->live)
 			continue;
-		for (j = 0; r == 0 && j < tp->row_count; j++) {
-			if (tp->rows[j].hidden)
-				continue;
+		for (j = 0; r == 0 && j < tp->row_count; j++)
 			r = sample_add(
 				sample,
 				(struct sample_row){.name = tp->rows[j].name,
@@ -486,7 +478,6 @@ static int tracepoint_read(struct source *source, struct sample *sample)
 						    .kind = FIELD_EVENTS,
 						    .guest = tally->guest,
 						    .value = row_value(tp, &tp->rows[j], tally)});
-		}
 	}
 	return r;
 }

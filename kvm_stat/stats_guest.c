@@ -41,10 +41,10 @@ void stats_guest_done(struct stats_guest *guest)
 	*guest = (struct stats_guest){.pidfd = -1, .fd_dir = -1, .is_ended = true};
 }
 
-/* Reads a copy for the last time, and no more. */
+/* Reads a copy for the last time, unless `reader` is NULL, and no more. */
 static void end_copy(struct stats_copy *copy, struct stats_reader *reader)
 {
-	if (copy->fd >= 0 && copy->tally && !copy->is_resting)
+	if (reader && copy->fd >= 0 && copy->tally && !copy->is_resting)
 		(void)!stats_copy_count(copy, reader->values, reader->include_past);
 	stats_copy_close(copy);
 }
@@ -233,7 +233,7 @@ static int add_copy(struct stats_guest *guest, struct stats_copy *copy, struct s
 /* One look through the descriptors of a guest. */
 struct look {
 	size_t known;           /* copies that were there before, in order */
-	bool has_vcpu_copies;   /* some of these are open and of vCPUs */
+	bool has_vcpu_copies;   /* some of these are of vCPUs, and were not given up */
 	struct stats_fds later; /* not taken yet */
 };
 
@@ -245,7 +245,7 @@ struct look {
 static bool may_be_brief(const struct stats_guest *guest, const struct look *look,
 			 const char *target)
 {
-	return guest->error == -ENODATA || (look->has_vcpu_copies && stats_link_is_vm(target));
+	return guest->vain_looks > 1 || (look->has_vcpu_copies && stats_link_is_vm(target));
 }
 
 static int compare_fds(const void *a, const void *b)
@@ -398,7 +398,7 @@ static void begin_look(struct stats_guest *guest, struct look *look)
 		struct stats_copy *copy = &guest->copies[i];
 
 		copy->is_seen = false;
-		look->has_vcpu_copies |= copy->fd >= 0 && copy->id.is_vcpu;
+		look->has_vcpu_copies |= copy->id.is_vcpu && !copy->is_given_up;
 	}
 }
 
@@ -430,6 +430,8 @@ int stats_guest_look(struct stats_guest *guest, struct stats_reader *reader)
 	if (guest->is_ended)
 		return 0;
 	guest->error = r == 0 && guest->has_vcpus && seen == 0 ? -ENODATA : r;
+	/* One is no more than a sign that the guest is starting. */
+	guest->vain_looks = guest->error == -ENODATA ? guest->vain_looks + 1 : 0;
 	guest->is_known |= r == 0;
 	if (r < 0) {
 		/* Part of a guest would be shown as if it were the whole. */

@@ -7,15 +7,16 @@
 
 struct stats_guest {
 	pid_t pid;
-	int pidfd;      /* -1: not watched: not yet, not possible, or not any more */
-	int fd_dir;     /* its directory of descriptors, open as long as the pidfd */
-	bool is_lost;   /* `pid` is a thread's that made the VM: nobody knows the process */
-	bool was_there; /* not for the first time */
-	bool is_ended;  /* its copies are closed */
-	bool is_old;    /* was there when counting began, or could not be read at first */
-	bool is_known;  /* its descriptors were found once */
+	int pidfd;    /* -1: not watched: not yet, not possible, or not any more */
+	int fd_dir;   /* its directory of descriptors, open as long as the pidfd */
+	bool is_lost; /* `pid` is a thread's that made the VM: nobody knows the process */
+	uint64_t found_ns;
+	bool is_ended; /* its copies are closed */
+	bool is_old;   /* was there when counting began, or could not be read at first */
+	bool is_known; /* its descriptors were found once */
 	bool has_vcpus;
-	int error; /* -errno: cannot be read; -ENODATA: it keeps no descriptors; 0 */
+	unsigned int vain_looks; /* the last ones, which found vCPUs but no descriptor of theirs */
+	int error;               /* -errno: cannot be read; -ENODATA: it keeps no descriptors; 0 */
 	struct stats_copy *copies; /* ascending by guest_fd */
 	size_t count;
 	struct stats_tally **tallies; /* of this guest as a whole; only the source looks at them */
@@ -79,7 +80,7 @@ int stats_guest_count(struct stats_guest *guest, struct stats_reader *reader) mu
 /* Should the process have ended, reads all copies for the last time and closes them. */
 void stats_guest_check(struct stats_guest *guest, struct stats_reader *reader);
 
-/* Reads all copies and closes them; the next look takes them again. */
+/* Reads all copies, unless `reader` is NULL, and closes them; the next look takes them again. */
 void stats_guest_give_back(struct stats_guest *guest, struct stats_reader *reader);
 
 /*
