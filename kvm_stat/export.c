@@ -93,9 +93,9 @@ static int export_sample(struct export *export)
 /* Ends because of the counters. Returns as export_run(). */
 static int end_unreadable(const struct options *options, int error)
 {
-	export_clear(options);
 	if (error == -ENOENT || error == -ENODEV)
-		return -1;
+		return -1; /* which clears it */
+	export_clear(options);
 	message_error("cannot read the counters: %s", strerror(-error));
 	return 1;
 }

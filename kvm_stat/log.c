@@ -39,7 +39,7 @@ static int write_banner(struct log *log)
 
 	log->banner_due = false;
 	if (r == 0 && is_csv(log) && log->file.path && fflush(stream) == 0 &&
-	    log_file_last_line_is(&log->file, "timestamp,", text)) {
+	    log_file_last_line_is(&log->file, "timestamp", text)) {
 		fclose(stream);
 		free(text);
 		return 0;

@@ -509,8 +509,9 @@ static void write_own(const struct metrics *metrics)
 		  "When counting began, in seconds since 1970");
 	fprintf(stream, "kvm_stat_start_time_seconds %lld.%09ld\n", (long long)report->start.tv_sec,
 		report->start.tv_nsec);
-	begin_own(metrics, "kvm_stat_scrape_errors", METRICS_GAUGE, UNIT_NONE,
-		  "Fields that cannot be read, by source");
+	begin_own(
+		metrics, "kvm_stat_scrape_errors", METRICS_GAUGE, UNIT_NONE,
+		"Fields that cannot be read, and guests of which stats cannot be read, by source");
 	for (i = 0; i < report->source_count; i++)
 		fprintf(stream, "kvm_stat_scrape_errors{source=\"%s\"} %zu\n",
 			report->sources[i].name, report->sources[i].unreadable);

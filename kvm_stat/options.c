@@ -442,6 +442,9 @@ static const char *misfit(const struct options *options)
 		return "option -z/--skip-zero-records is not for metrics";
 	if ((options->sources & SOURCE_DEBUGFS) && (options->sources & SOURCE_STATS))
 		return "sources debugfs and stats have the same counters: use one of them";
+	if (options->counter != COUNTER_BEST && options->sources &&
+	    !(options->sources & SOURCE_TRACEPOINTS))
+		return "option --via is about tracepoints, which are not among the sources";
 	if (options->exits && (options->sources & (SOURCE_DEBUGFS | SOURCE_STATS) ||
 			       options->counter == COUNTER_PERF))
 		return "option --exits counts tracepoints via BPF: it goes neither with other sources "

@@ -46,5 +46,8 @@ const struct guests *replay_guests(const struct source *source);
  */
 const struct guests *replay_shown_guests(const struct source *source);
 
+/* Whether the guest had ended when the sample was taken that was read last. */
+bool replay_guest_ended(const struct source *source, pid_t pid);
+
 /* All guests of the recording. */
 const struct guests *replay_all_guests(const struct source *source);

@@ -276,7 +276,8 @@ static int run(const struct options *options, int signal_fd)
 		session_close(&session);
 		if (status >= 0 && !(options->waits_for_kvm && (r == -ENOENT || r == -EAGAIN)))
 			break;
-		if (options->output)
+		/* Once: nothing is written while it is waited for. */
+		if (options->output && !looked)
 			export_clear(options);
 		/* Once more before it is waited for: what comes after that look is heard of. */
 		if (!looked) {

@@ -459,6 +459,7 @@ static int add_guest_row(struct sample *sample, const struct debugfs_source *deb
 		if (!has_row(field))
 			continue;
 		r = sample_add(sample, (struct sample_row){.name = field->name,
+							   .parent = field->parent,
 							   .kind = field->kind,
 							   .guest = guest_of(&state->vm),
 							   .value = state->total[i]});

@@ -116,7 +116,10 @@ struct projection {
 	pid_t ended; /* only what this guest had counted, who has ended since; 0: of all */
 };
 
-/* Adds a row of the recording to the row that it belongs to by the selection. */
+/*
+ * Adds a row of the recording to the row that it belongs to by the selection. By vCPU a guest's threads
+ * that ended have no rows; only in an interval that is all of the recording they are one of their own.
+ */
 static int project(const struct recorded_name *name, const struct sample_row *row,
 		   const struct distribution *distribution, void *data)
 {
@@ -130,7 +133,8 @@ static int project(const struct recorded_name *name, const struct sample_row *ro
 	    (selection->pid && row->guest != selection->pid) ||
 	    (selection->tid && row->thread.tid != selection->tid) ||
 	    (selection->by != BY_FIELD && !row->guest) ||
-	    (selection->by == BY_VCPU && name->threads && !sample_thread_is_one(&row->thread)))
+	    (selection->by == BY_VCPU && name->threads && !sample_thread_is_one(&row->thread) &&
+	     !projection->replay->leapt))
 		return 0;
 	if (selection->by != BY_VCPU)
 		out.thread = (struct sample_thread){0};
@@ -493,6 +497,13 @@ uint64_t replay_count(const struct source *source)
 uint64_t replay_next(const struct source *source)
 {
 	return self_const(source)->next;
+}
+
+bool replay_guest_ended(const struct source *source, pid_t pid)
+{
+	const struct replay_source *replay = self_const(source);
+
+	return replay->next > replay_survey_end(&replay->survey, pid);
 }
 
 void replay_seek(struct source *source, uint64_t next)

@@ -419,6 +419,9 @@ static int add_rows(const struct stats_source *stats, const struct stats_tally *
 		row.name = field->name;
 		row.kind = field->kind;
 		row.unit = field->unit;
+		/* Those of several vCPUs are added up. */
+		if (row.unit == UNIT_BOOLEAN && stats->selection.by != BY_VCPU)
+			row.unit = UNIT_NONE;
 		if (field->kind == FIELD_HISTOGRAM) {
 			struct distribution distribution;
 

@@ -130,7 +130,9 @@ static void show(struct tui *tui, uint64_t number, bool follows)
 	take_rates(tui,
 		   follows ? session_sample(tui->session) : session_seek(tui->session, number));
 	tui_update_guests(tui);
-	tui->model.dead = session_guest_ended(tui->session);
+	/* It may also come later. */
+	tui->model.dead = session_guest_ended(tui->session) &&
+			  replay_guest_ended(tui->session->replay, tui->session->selection.pid);
 }
 
 void tui_step(struct tui *tui, int64_t step)

@@ -158,6 +158,10 @@ prefixes() {
 		refused 1 "--format requires -1" --format "$format"
 	done
 	refused 1 "use -o" -L x --format openmetrics
+	for source in -d --source=stats; do
+		refused 1 "--via is about tracepoints" -1 "$source" --via bpf
+		refused 1 "--via is about tracepoints" -1 --via perf "$source"
+	done
 	refused 1 "--exits needs -1" -l --exits
 	refused 1 "--exits needs -1" -1 -l --exits
 	refused 1 "use -o" -L x --format prometheus

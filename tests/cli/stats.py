@@ -221,24 +221,37 @@ class Truth(StatsCase):
                          sum(int(line.split(",")[1]) for line in lines[1:]))
 
     def test_log_that_starts_before_the_guest(self):
-        """Its columns come with the guest, and what that did from its birth is in them."""
+        """Its columns come with the guest, and what that did from its birth is in them; so again
+        when the next one is appended.
+        """
         path = os.path.join(self.directory, "log")
+        for number in (1, 2):
+            self.log_of_one_guest(path, number)
+
+    def log_of_one_guest(self, path, number):
         process = self.launch(kvmtest.KVM_STAT, "-c", "-L", path, "-s", "0.2", "--source", "stats",
                               "-f", "exits$|guest_mode")
         kvmtest.until_asleep(process)
         guest = self.run_guest()
         guest.go()
         guest.result()
-        truth = self.statistics(guest).sums()["exits"][1][0]
+        statistics = self.whole(guest)
+        truth = statistics.sums()["exits"][1][0]
+        statistics.close()  # which would pin the VM
         kvmtest.until_sampled(process, path)
         process.send_signal(signal.SIGINT)
         self.assertEqual(("", 0), (process.communicate(timeout=20)[1], process.returncode))
+        guest.__exit__()
         with open(path, encoding="ascii") as f:
             lines = f.read().splitlines()
+        if kvmtest.foreign_vms(guest.pid):
+            return
+        self.assertEqual(["timestamp", "timestamp,exits,guest_mode"] * number,
+                         [line for line in lines if line.startswith("timestamp")])
+        while "timestamp" in lines:
+            lines = lines[lines.index("timestamp") + 1:]
         start = lines.index("timestamp,exits,guest_mode")
-        if not kvmtest.foreign_vms(guest.pid):
-            self.assertEqual("timestamp", lines[0])
-            self.assertEqual(truth, sum(int(line.split(",")[1]) for line in lines[start + 1:]))
+        self.assertEqual(truth, sum(int(line.split(",")[1]) for line in lines[start + 1:]))
 
     def test_batch_that_starts_before_the_guest(self):
         process = self.launch(kvmtest.KVM_STAT, "-1", "--count", "4", "--format", "csv", "--source",
@@ -268,6 +281,7 @@ class Samples(StatsCase):
         for row in rows:
             self.assertIn(row[1], kinds[truth[row[0]][0]], row)
             self.assertEqual(row[1] == "time", row[0].endswith("_ns"), row)
+            self.assertNotEqual("boolean", row[2], row)  # of two vCPUs
             if row[1] == "time" or row[0].endswith("_hist"):
                 self.assertEqual("ns", row[2], row)
             if row[1] == "histogram":
@@ -438,6 +452,7 @@ class Samples(StatsCase):
                 threads[match[1]] = tid
         self.assertEqual(3, len(threads))
         self.assertEqual(threads, {row[4]: row[5] for row in rows if row[0] == "exits"})
+        self.assertEqual({"boolean"}, {row[2] for row in rows if row[0] == "blocking"})
         self.assertEqual({str(guest.pid)}, {row[3] for row in rows})
         # What belongs to the VM as a whole is no vCPU's.
         self.assertEqual([("-", "0")], [(row[4], row[5]) for row in rows

@@ -247,6 +247,18 @@ class Textfile(TextfileCase):
         self.until_exists()
         self.end(process)
 
+    def test_what_cannot_be_removed_without_kvm(self):
+        """Said once, not at each look for KVM."""
+        kvm = os.path.join(self.root, "sys/kernel/debug/kvm")
+        os.rename(kvm, kvm + ".away")
+        os.symlink("nothing", self.file)
+        process = self.start()
+        kvmtest.until_asleep(process)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+        self.assertEqual([True, True], [text in line for text, line in zip(
+            ("cannot remove", "KVM is not loaded"), err.splitlines(), strict=True)], err)
+
     def test_restart_begins_from_0(self):
         process = self.until_exists(self.start())
         begun = self.value("kvm_stat_start_time_seconds ")

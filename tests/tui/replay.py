@@ -19,7 +19,9 @@ LEFT, RIGHT, ENTER = "\x1b[D", "\x1b[C", "\r"
 
 
 def lines_of(sample):
-    """Guest 1000 makes 10 exits in each second, guest 2000 makes 30 and ends with sample 20."""
+    """Guest 1000 makes 10 exits in each second, guest 2000 makes 30 and ends with sample 20, when
+    guest 3000 comes.
+    """
     if sample % 10 == 0:
         yield {"key": True}
         yield {"names": [{"name": "exits", "kind": "events", "unit": "none"},
@@ -27,11 +29,11 @@ def lines_of(sample):
                          {"name": "kvm_exit(HLT)", "parent": "kvm_exit", "kind": "events",
                           "unit": "none"}]}
         yield {"guests": [{"pid": 1000, "name": "web"}]
-               + ([{"pid": 2000, "name": "db"}] if sample < 20 else [])}
-        yield {"owners": [1000, 1001, 0, 2000, 2001, 0, 0, 0, -1]}
-        yield {"rows": [0, 0, 1, 0, 2, 0] + ([0, 1] if sample < 20 else [0, 2])}
+               + [{"pid": 2000, "name": "db"} if sample < 20 else {"pid": 3000, "name": "late"}]}
+        yield {"owners": [1000, 1001, 0, 2000, 2001, 0, 0, 0, -1, 3000, 3001, 0]}
+        yield {"rows": [0, 0, 1, 0, 2, 0] + ([0, 1] if sample < 20 else [0, 2, 1, 3])}
         yield {"values": [0, sample * 10, 1, sample * 10, 1, sample * 10,
-                          1, min(sample, 19) * 30]}
+                          1, min(sample, 19) * 30] + ([] if sample < 20 else [1, 5])}
     else:
         yield {"values": [0, 10, 1, 10, 1, 10] + ([1, 30] if sample < 20 else [])}
     yield {"sample": sample, "monotonic": (sample + 1) * 10**9,
@@ -146,6 +148,14 @@ class Replay(TerminalTest):
         terminal.wait("Guest is DEAD")
         self.at(terminal.send("["), 11)
         terminal.wait_gone("DEAD")
+        self.quit(terminal)
+
+    def test_guest_that_comes_later(self):
+        terminal = self.replay("-g", "late")
+        self.at(terminal, 1, "")
+        for key, number in (("]", 11), ("]", 21), ("[", 11)):
+            self.at(terminal.send(key), number)
+            self.assertNotIn("DEAD", "".join(terminal.lines()))
         self.quit(terminal)
 
     def test_reset(self):

@@ -279,6 +279,21 @@ static void check_counters(const struct sample *sample, int number, pid_t shown,
 	}
 }
 
+/* Of all rows of this name and guest, such as those of its threads. */
+static uint64_t sum_of_rows(const struct sample *sample, const char *name, pid_t guest)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < sample->count; i++) {
+		const struct sample_row *row = &sample->rows[i];
+
+		if (row->guest == guest && strcmp(row->name, name) == 0)
+			sum += row->value;
+	}
+	return sum;
+}
+
 /* What one guest had counted stays when it has ended, to whatever sample one goes. */
 static void test_one_guest(void **state)
 {
@@ -381,10 +396,14 @@ static void test_leap(void **state)
 				       guests->list[j].pid);
 		for (j = 0; j < guests->count; j++)
 			assert_non_null(find_row(&sample, "kvm_exit", guests->list[j].pid));
+		for (j = 0; j < guests->count; j++)
+			assert_int_equal(
+				sum_of_rows(&sample, "kvm_exit", guests->list[j].pid),
+				truth(SAMPLES_MAX - 1, 0, BY_GUEST, guests->list[j].pid, 0));
 		for (j = 0; j < sample.count && all[i] == BY_VCPU; j++) {
 			const struct sample_row *row = &sample.rows[j];
 
-			if (strcmp(row->name, "kvm_exit") == 0)
+			if (strcmp(row->name, "kvm_exit") == 0 && row->thread.is_vcpu)
 				assert_int_equal(row->value, truth(SAMPLES_MAX - 1, 0, BY_VCPU,
 								   row->guest, row->thread.vcpu));
 		}

@@ -458,6 +458,12 @@ static void test_s390(void **state)
 	assert_int_equal(reader.sample.count, 4);
 	assert_string_equal(find_row(&reader, "instruction_stsi", 0)->parent, "exit_instruction");
 	assert_null(find_row(&reader, "exit_null", 0)->parent);
+	tree_process(&tree, 10, "qemu", "", 0);
+	tree_stat(&tree, "10-9", "exit_instruction", false, 10);
+	tree_stat(&tree, "10-9", "instruction_stsi", false, 6);
+	reader_select(&reader, (struct selection){.children = true, .by = BY_GUEST}, NULL);
+	reader_read(&reader);
+	assert_string_equal(find_row(&reader, "instruction_stsi", 10)->parent, "exit_instruction");
 	/* A part that is wanted brings the whole along. */
 	reader_select(&reader, (struct selection){.children = true}, "instruction_s");
 	reader_read(&reader);
