@@ -156,23 +156,39 @@ static struct sample_row empty_row(const struct recorded_name *name, pid_t guest
 				   .guest = guest};
 }
 
+static bool is_recorded_from(const struct replay_source *replay, const char *source)
+{
+	const struct recording_head *head = recording_reader_head(replay->reader);
+	size_t i;
+
+	for (i = 0; i < head->source_count; i++) {
+		if (strcmp(head->sources[i], source) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * As with the other sources, a field has a row also while nothing is counted: of names all that ever
- * occur, and each guest that runs has all events that are no reasons.
+ * occur, and each guest that runs has all events that are no reasons. The states of no guests are 0
+ * for debugfs, which has files of the host; stats knows of none.
  */
 static int add_empty_rows(struct replay_source *replay, struct sample *sample)
 {
 	const struct guests *guests = recording_reader_guests(replay->reader);
 	const struct selection *selection = &replay->selection;
+	bool no_states = !guests->count && is_recorded_from(replay, "debugfs");
 	size_t i, j;
 	int r = 0;
 
 	for (i = 0; i < replay->names.count && r == 0; i++) {
 		const struct recorded_name *name = replay->names.list[i];
+		bool of_host = name->kind == FIELD_EVENTS || name->kind == FIELD_TIME ||
+			       (no_states && !field_counts_up(name->kind));
 
-		if (!replay->selected[i] || name->kind != FIELD_EVENTS)
+		if (!replay->selected[i])
 			continue;
-		if (selection->by == BY_FIELD)
+		if (selection->by == BY_FIELD && of_host)
 			r = sample_add(sample, empty_row(name, 0));
 		for (j = 0; j < guests->count && r == 0 && is_of_each_guest(replay, i); j++) {
 			pid_t pid = guests->list[j].pid;

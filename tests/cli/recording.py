@@ -285,6 +285,28 @@ class Fixture(Recording):
         self.assertIn('"pid":16384', self.replay("-l", "--format", "json", "--by", "guest", "-f",
                                                  "n1$"))
 
+    def test_columns_while_no_guest_runs(self):
+        """They are those of the log of debugfs itself: one header, and no cell is empty."""
+        vms = mkfixture.vms(self.root)
+        for vm in vms[1:]:
+            mkfixture.remove_guest(self.root, vm)
+        process = self.start("-d", "-l", "-c", "--count", "1", "-s", "0.1")
+        header = process.communicate(timeout=20)[0].splitlines()[0]
+        for change in (lambda: mkfixture.remove_guest(self.root, vms[0]),
+                       lambda: mkfixture.add_guest(self.root, 4000, only=FIELDS),
+                       lambda: mkfixture.remove_guest(self.root, "4000-11")):
+            change()
+            if os.path.exists(self.file):
+                self.wait_samples(self.whole_samples() + 2)
+            else:
+                process = self.record()
+                self.wait_samples(2)
+        self.end(process)
+        lines = self.replay("-l", "-c").splitlines()
+        self.assertEqual([header], [line for line in lines if not line[0].isdigit()])
+        self.assertEqual(set(), {line for line in lines if ",," in line or line.endswith(",")})
+        self.assertEqual(set(FIELDS), set(header.split(",")[1:]))
+
     def reads_it(self, process):
         """Whether the process has opened the recording; signals have been blocked before."""
         return os.path.realpath(self.file) in kvmtest.open_files(process.pid)
