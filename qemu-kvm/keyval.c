@@ -19,10 +19,12 @@ void keyvals_free(struct keyvals *list)
 /* Takes over `pair`, whatever happens. */
 static int add(struct keyvals *list, struct keyval pair)
 {
-	struct keyval *items = NULL;
+	struct keyval *items = pair.key ? list->items : NULL;
+	size_t room = list->count ? 2 * list->count : 1;
 
-	if (pair.key)
-		items = reallocarray(list->items, list->count + 1, sizeof(*items));
+	/* Twice as many each time it is full, that is of 2^n elements: an argument may have 64 Ki. */
+	if (pair.key && (list->count & (list->count - 1)) == 0)
+		items = reallocarray(list->items, room, sizeof(*items));
 	if (!items) {
 		free(pair.key);
 		free(pair.value);
