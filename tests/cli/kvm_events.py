@@ -99,11 +99,20 @@ class Host(kvmtest.TestCase):
         kvmtest.enter_private_mounts()
 
     def assert_explained(self, names):
+        """A patched kernel may have some of its own, which no source tells of: kvm_stat says of each
+        that it does not know it, and they are listed here.
+        """
+        unknown = []
         self.assertGreater(len(names), 20)
         for name in sorted(names):
             result = kvmtest.kvm_stat("--explain", name)
             self.assertEqual((0, ""), (result.returncode, result.stderr), name)
-            self.assertNotIn("no explanation", result.stdout, name)
+            if "\n    This kernel has it; there is no explanation of it here.\n" in result.stdout:
+                unknown.append(name)
+            else:
+                self.assertNotIn("no explanation", result.stdout, name)
+        print("this kernel's own:", *unknown or ["none"], file=sys.stderr)
+        self.assertLess(len(unknown), len(names) / 10, unknown)
 
     def test_tracepoints(self):
         self.assert_explained({
