@@ -197,7 +197,9 @@ def open_files(pid):
 
 def read_line(process, seconds=60):
     """The next line that a program says, which says one at a time."""
-    if not select.select([process.stdout], [], [], seconds)[0]:
+    poll = select.poll()  # unlike select(), of descriptors beyond 1023 too
+    poll.register(process.stdout, select.POLLIN)
+    if not poll.poll(seconds * 1000):
         raise AssertionError(f"{process.args} says nothing for {seconds} s")
     return process.stdout.readline()
 
