@@ -10,6 +10,7 @@ import subprocess
 PROGRAM = "#!/bin/sh\necho stand-in\n"
 GROUPADD = '#!/bin/sh\n[ "$*" = "-f -r kvm" ] && echo kvm:x:999: >>/etc/group\n'
 ARCH = {"i686": "i386", "ppc64le": "ppc64"}.get(platform.machine(), platform.machine())
+BUSYBOX = "/usr/bin/busybox"
 EMULATOR = f"/usr/bin/qemu-system-{ARCH}"
 
 
@@ -53,8 +54,9 @@ def libraries(*programs):
     """The files, by their real directories, that this host's loader loads for them."""
     paths = set()
     for program in programs:
-        output = subprocess.run(["ldd", program], check=True, capture_output=True, text=True).stdout
-        paths.update(re.findall(r"/\S+(?= \(0x)", output))
+        result = subprocess.run(["ldd", program], check=False, capture_output=True, text=True)
+        assert result.returncode == 0 or "not a dynamic executable" in result.stderr, result.stderr
+        paths.update(re.findall(r"/\S+(?= \(0x)", result.stdout))
     return {os.path.join(os.path.realpath(os.path.dirname(p)), os.path.basename(p)) for p in paths}
 
 
@@ -65,7 +67,9 @@ def library_packages(programs):
     kmod = os.path.join(os.path.dirname(kmod), "libkmod.so.2")  # loaded by dlopen()
     kvm_stat = libraries(programs["kvm_stat"])
     sysusers = libraries("/usr/bin/systemd-sysusers")
-    others = libraries(kmod, *(path for name, path in programs.items() if name != "kvm_stat"))
+    # The shell's among them: depending on the package it is a static program, or needs its own.
+    others = libraries(kmod, BUSYBOX,
+                       *(path for name, path in programs.items() if name != "kvm_stat"))
     others |= {kmod} | kvm_stat & sysusers
     return kvm_stat - others, sysusers - others, others
 
@@ -78,7 +82,7 @@ def stand_ins(programs):
     return [
         StandIn("base", ("AutoReqProv: no", "Provides: /bin/sh coreutils grep sed"),
                 files={"/etc/group": "root:x:0:\n", "/etc/passwd": "root:x:0:0:root:/:/bin/sh\n"},
-                copies=("/usr/bin/busybox",), configs=("/etc/group", "/etc/passwd"),
+                copies=(BUSYBOX,), configs=("/etc/group", "/etc/passwd"),
                 links={"/bin": "usr/bin", "/sbin": "usr/sbin", "/lib": "usr/lib",
                        "/lib64": "usr/lib64",
                        **{f"/usr/bin/{name}": "busybox" for name in applets}},
