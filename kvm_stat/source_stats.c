@@ -247,7 +247,8 @@ static int look(struct stats_source *stats)
 		char name[32];
 		int r;
 
-		if (guest->is_ended || !stats_guest_is_due(guest, stats->root, now))
+		if (guest->is_ended || (!stats_guest_is_due(guest, stats->root, now) &&
+					!stats_twins_are_due(guest, stats->reader.values)))
 			continue;
 		looked = true;
 		r = stats_guest_look(guest, &stats->reader);

@@ -168,13 +168,15 @@ static void add_block(uint64_t *restrict sum, uint64_t *restrict last, const uin
 }
 
 /*
- * Adds what was counted since the last time. Even in a busy guest most values stay as they are, and
- * a look at some of them together costs less than the addition of each.
+ * Adds what was counted since the last time. Most vCPUs are idle, and even in a busy guest most
+ * values stay as they are: a look at them together costs less than the addition of each.
  */
 static void add_counted(uint64_t *sum, uint64_t *last, const uint64_t *now, size_t count)
 {
 	size_t i;
 
+	if (memcmp(last, now, count * sizeof(*now)) == 0)
+		return;
 	for (i = 0; i < count; i += BLOCK) {
 		size_t part = count - i < BLOCK ? count - i : BLOCK;
 
@@ -193,21 +195,38 @@ static int read_values(const struct stats_copy *copy, uint64_t *values)
 	return (size_t)n == size ? 0 : -EBADMSG;
 }
 
+static bool has_counted(const struct stats_layout *layout, const uint64_t *values)
+{
+	uint64_t any = 0;
+	size_t i, j;
+
+	for (i = 0; i < layout->range_count; i++) {
+		for (j = layout->ranges[i].first; j < layout->ranges[i].end; j++)
+			any |= values[j];
+	}
+	return any != 0;
+}
+
+int stats_copy_has_counted(const struct stats_copy *copy, uint64_t *values)
+{
+	int r = read_values(copy, values);
+
+	return r < 0 ? r : has_counted(copy->layout, values);
+}
+
 /* STATS_SAME when no counter falls from one reading to the next. */
 static enum stats_same compare_readings(const struct stats_layout *layout, const uint64_t *first,
 					const uint64_t *second, const uint64_t *third)
 {
-	bool any = false;
 	size_t i, j;
 
 	for (i = 0; i < layout->range_count; i++) {
 		for (j = layout->ranges[i].first; j < layout->ranges[i].end; j++) {
 			if (first[j] > second[j] || second[j] > third[j])
 				return STATS_DIFFERENT;
-			any |= third[j] > 0;
 		}
 	}
-	return any ? STATS_SAME : STATS_NOT_KNOWN;
+	return has_counted(layout, third) ? STATS_SAME : STATS_NOT_KNOWN;
 }
 
 int stats_copy_compare(const struct stats_copy *a, const struct stats_copy *b)

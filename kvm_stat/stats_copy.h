@@ -32,6 +32,7 @@ struct stats_copy {
 	bool is_seen;  /* by the last look; else it is closed, and freed by stats_guest_sweep() */
 	bool is_given_up; /* the guest has closed it */
 	bool is_resting;  /* not counted: another copy is of the same vCPU (stats_twins.h) */
+	bool is_doubted;  /* rests, but neither had counted anything: they may be two vCPUs' */
 	uint64_t *last;   /* values */
 	struct stats_tally *tally;
 	bool owns_tally;
@@ -86,6 +87,12 @@ int stats_copy_compare(const struct stats_copy *a, const struct stats_copy *b) m
  */
 int stats_copy_compare_closed(const struct stats_copy *copy,
 			      const struct stats_copy *closed) must_check;
+
+/*
+ * Whether an open copy says that anything was ever counted. `values` has room for all. Returns 1, 0
+ * or -errno.
+ */
+int stats_copy_has_counted(const struct stats_copy *copy, uint64_t *values) must_check;
 
 /*
  * Reads a copy that is new, so that it counts from here on, as the first stats_copy_count() does;

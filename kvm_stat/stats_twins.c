@@ -81,7 +81,8 @@ static bool replace(struct stats_copy *gone, struct stats_copy **copies, size_t 
 }
 
 /* `copy` is, for all one knows, of the same vCPU as `counting`. */
-static void rest(struct stats_copy *copy, struct stats_copy *counting, bool include_past)
+static void rest(struct stats_copy *copy, struct stats_copy *counting, bool is_doubted,
+		 bool include_past)
 {
 	if (!copy->is_resting && !copy->is_new && counting->is_new)
 		(void)go_on(counting, copy);
@@ -89,16 +90,15 @@ static void rest(struct stats_copy *copy, struct stats_copy *counting, bool incl
 	else if (copy->is_new)
 		(void)!stats_copy_begin(copy, include_past);
 	copy->is_resting = true;
+	copy->is_doubted = is_doubted;
 }
 
 /*
- * Settles copies of the same id, those that count first, which stay in front. Returns 0; 1 when that
- * is to be repeated soon, as two that have not run look the same; or -ENOMEM.
+ * Settles copies of the same id, those that count first, which stay in front. Returns 0 or -ENOMEM.
  */
 static int settle_id(struct stats_copy **copies, size_t count, bool include_past)
 {
 	size_t i, j, counting = 0;
-	bool again = false;
 
 	for (i = 0; i < count; i++) {
 		struct stats_copy *copy = copies[i];
@@ -108,21 +108,19 @@ static int settle_id(struct stats_copy **copies, size_t count, bool include_past
 			r = stats_copy_compare(copies[j], copy);
 		if (r == -ENOMEM)
 			return r;
-		again |= r == STATS_NOT_KNOWN;
 		/* Whose values cannot be read stays what it was. */
 		if (r > STATS_DIFFERENT)
-			rest(copy, copies[j - 1], include_past);
+			rest(copy, copies[j - 1], r == STATS_NOT_KNOWN, include_past);
 		else if (r == STATS_DIFFERENT)
 			copy->is_resting = false;
 		if (!copy->is_resting)
 			copies[counting++] = copy;
 	}
-	return again;
+	return 0;
 }
 
 /* Settles copies of the same id, in order. Returns as stats_twins_settle(). */
-static int settle_group(struct stats_guest *guest, struct stats_copy **copies, size_t count,
-			bool include_past)
+static int settle_group(struct stats_copy **copies, size_t count, bool include_past)
 {
 	size_t i, live = 0;
 	bool lost = false;
@@ -139,9 +137,21 @@ static int settle_group(struct stats_guest *guest, struct stats_copy **copies, s
 		return lost;
 	qsort(copies, count, sizeof(*copies), compare);
 	r = settle_id(copies, live, include_past);
-	if (r > 0 && !guest->looks_due)
-		guest->looks_due = 1;
 	return r < 0 ? r : lost;
+}
+
+bool stats_twins_are_due(const struct stats_guest *guest, uint64_t *values)
+{
+	size_t i;
+
+	for (i = 0; i < guest->count; i++) {
+		const struct stats_copy *copy = &guest->copies[i];
+
+		if (copy->is_resting && copy->is_doubted && copy->fd >= 0 &&
+		    stats_copy_has_counted(copy, values) > 0)
+			return true;
+	}
+	return false;
 }
 
 int stats_twins_settle(struct stats_guest *guest, bool include_past)
@@ -166,7 +176,7 @@ int stats_twins_settle(struct stats_guest *guest, bool include_past)
 
 		for (end = i + 1; end < count && compare_ids(copies[i], copies[end]) == 0;)
 			end++;
-		r = settle_group(guest, copies + i, end - i, include_past);
+		r = settle_group(copies + i, end - i, include_past);
 		if (r < 0)
 			return r;
 		lost |= r > 0;

@@ -9,6 +9,12 @@
 #include "kvm_stat/stats_guest.h"
 
 /*
+ * Whether two copies of which neither had counted anything may now be told apart, as the one that
+ * rests has counted: a look is due then. `values` has room for one copy's.
+ */
+bool stats_twins_are_due(const struct stats_guest *guest, uint64_t *values);
+
+/*
  * Lets one copy of each vCPU count and the others rest, or count again when they turn out to be
  * another's or the first is gone. To be called after each look, when threads were found, and before
  * stats_guest_sweep(). Returns 0; 1 when a vCPU that was counted has no row any more; or -ENOMEM.

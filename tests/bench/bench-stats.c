@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench-stats VMS VCPUS COUNT: makes VMs with so many vCPUs each in another process, which keeps
- * their descriptors of statistics, and prints the CPU time of one sample of all of them in
- * nanoseconds: as kvm_stat takes it, and as a bare loop of reads of copies of the same descriptors.
- * Both are measured in turn, so that a slow moment hits both; the median counts.
+ * bench-stats VMS VCPUS COUNT: makes processes with a VM of so many vCPUs each, which keep their
+ * descriptors of statistics, and prints the CPU time of one sample of the whole host in nanoseconds:
+ * as kvm_stat takes it, and as a bare loop of reads of copies of the same descriptors. Both are
+ * measured in turn, so that a slow moment hits both; the median counts.
  *
  * bench-stats count|bare VCPUS COUNT: does nothing but to read the descriptors of a VM of its own
  * COUNT times, with and without adding up what they say, for callgrind, which does not know
@@ -26,7 +26,8 @@
 #include "kvm_stat/source.h"
 #include "kvm_stat/stats_guest.h"
 
-#define ROUNDS 15
+#define ROUNDS  15
+#define VMS_MAX 1000
 
 static uint64_t cpu_time_ns(void)
 {
@@ -46,52 +47,49 @@ static void raise_limit(void)
 }
 
 /*
- * In the child: makes the VMs, tells by a byte whether that went well, and lives until its parent
+ * In the child: makes the VM, tells by a byte whether that went well, and lives until its parent
  * ends.
  */
-static _Noreturn void be_guest(uint64_t vms, uint64_t vcpus, int ready)
+static _Noreturn void be_guest(uint64_t vcpus, int ready)
 {
-	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	char error = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (uint64_t i = 0; !error && i < vms; i++) {
-		int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	for (uint64_t i = 0; !error && i < vcpus; i++) {
+		int vcpu = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)i);
 
-		for (uint64_t j = 0; !error && j < vcpus; j++) {
-			int vcpu = ioctl(vm, KVM_CREATE_VCPU, (unsigned long)j);
-
-			if (vcpu < 0 || ioctl(vcpu, KVM_GET_STATS_FD, 0) < 0)
-				error = (char)errno;
-		}
+		if (vcpu < 0 || ioctl(vcpu, KVM_GET_STATS_FD, 0) < 0)
+			error = (char)errno;
 	}
 	(void)!write(ready, &error, 1);
 	for (;;)
 		pause();
 }
 
-static pid_t start_guest(uint64_t vms, uint64_t vcpus)
+/* Starts a guest, whose process is then *ret_pid. Returns 0 or -errno. */
+static int start_guest(uint64_t vcpus, pid_t *ret_pid)
 {
 	int ends[2];
 	char error = EIO;
-	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	pid = fork();
-	if (pid == 0)
-		be_guest(vms, vcpus, ends[1]);
+	*ret_pid = fork();
+	if (*ret_pid == 0)
+		be_guest(vcpus, ends[1]);
 	close(ends[1]);
-	if (pid > 0 && read(ends[0], &error, 1) != 1)
+	if (*ret_pid > 0 && read(ends[0], &error, 1) != 1)
 		error = EIO;
 	close(ends[0]);
-	return error ? -error : pid;
+	return -error;
 }
 
 /* Copies of all descriptors, taken by the source's own means. */
 struct copies {
 	struct stats_reader reader;
-	struct stats_guest guest;
+	struct stats_guest *guests;
+	size_t guest_count;
 };
 
 static int keep(struct stats_guest *guest, struct stats_copy *copy, void *data)
@@ -106,17 +104,25 @@ static int do_not_watch(int pidfd, void *data)
 	return 0;
 }
 
+static bool read_bare(const struct stats_guest *guest, uint64_t *values)
+{
+	for (size_t i = 0; i < guest->count; i++) {
+		const struct stats_copy *copy = &guest->copies[i];
+
+		if (pread(copy->fd, values, copy->layout->value_count * sizeof(*values),
+			  copy->layout->data_offset) <= 0)
+			return false;
+	}
+	return true;
+}
+
 static uint64_t time_bare(struct copies *copies, uint64_t count)
 {
 	uint64_t begin = cpu_time_ns();
 
 	for (uint64_t i = 0; i < count; i++) {
-		for (size_t j = 0; j < copies->guest.count; j++) {
-			const struct stats_copy *copy = &copies->guest.copies[j];
-
-			if (pread(copy->fd, copies->reader.values,
-				  copy->layout->value_count * sizeof(uint64_t),
-				  copy->layout->data_offset) <= 0)
+		for (size_t j = 0; j < copies->guest_count; j++) {
+			if (!read_bare(&copies->guests[j], copies->reader.values))
 				return 0;
 		}
 	}
@@ -143,23 +149,38 @@ static int compare(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-static int measure(const struct host_root *root, pid_t pid, uint64_t wanted, uint64_t count)
+static int take_copies(struct copies *copies, const pid_t *pids, uint64_t vms, uint64_t vcpus)
+{
+	int r = 0;
+
+	copies->reader.values = malloc(STATS_BLOCK_MAX);
+	copies->guests = calloc(vms + 1, sizeof(*copies->guests));
+	if (!copies->reader.values || !copies->guests)
+		return -ENOMEM;
+	while (r == 0 && copies->guest_count < vms) {
+		struct stats_guest *guest = &copies->guests[copies->guest_count];
+
+		*guest = STATS_GUEST(pids[copies->guest_count++]);
+		r = stats_guest_look(guest, &copies->reader);
+		if (r == 0 && guest->count != vcpus)
+			r = guest->error ? guest->error : -ENODATA;
+	}
+	return r;
+}
+
+static int measure(const struct host_root *root, const pid_t *pids, uint64_t vms, uint64_t vcpus,
+		   uint64_t count)
 {
 	struct copies copies = {
 		.reader = {.root = root, .find_tally = keep, .watch = do_not_watch},
-		.guest = STATS_GUEST(pid),
 	};
-	const struct selection selection = {.pid = pid};
+	const struct selection selection = {0};
 	uint64_t bare[ROUNDS], ours[ROUNDS];
 	struct source_error error;
 	struct source *source = NULL;
 	struct sample sample = {0};
-	int r;
+	int r = take_copies(&copies, pids, vms, vcpus);
 
-	copies.reader.values = malloc(STATS_BLOCK_MAX);
-	r = copies.reader.values ? stats_guest_look(&copies.guest, &copies.reader) : -ENOMEM;
-	if (r == 0 && copies.guest.count != wanted)
-		r = copies.guest.error ? copies.guest.error : -ENODATA;
 	if (r == 0)
 		r = source_stats_open(root, false, false, &source, &error);
 	if (r == 0)
@@ -177,7 +198,9 @@ static int measure(const struct host_root *root, pid_t pid, uint64_t wanted, uin
 	}
 	source_close(source);
 	sample_done(&sample);
-	stats_guest_done(&copies.guest);
+	for (size_t i = 0; i < copies.guest_count; i++)
+		stats_guest_done(&copies.guests[i]);
+	free(copies.guests);
 	stats_layouts_done(&copies.reader.layouts);
 	free(copies.reader.values);
 	return r;
@@ -221,18 +244,20 @@ static int run_own(bool adds, uint64_t vcpus, uint64_t count)
 	return r < 0 ? r : 0;
 }
 
-static int run_guest(uint64_t vms, uint64_t vcpus, uint64_t count)
+static int run_guests(uint64_t vms, uint64_t vcpus, uint64_t count)
 {
 	struct host_root root = HOST_ROOT_NONE;
-	pid_t pid = start_guest(vms, vcpus);
-	int r = pid < 0 ? (int)pid : host_root_open(NULL, &root);
+	pid_t pids[VMS_MAX] = {0};
+	int r = host_root_open(NULL, &root);
 
+	for (uint64_t i = 0; r == 0 && i < vms; i++)
+		r = start_guest(vcpus, &pids[i]);
 	if (r == 0)
-		r = measure(&root, pid, vms * vcpus, count);
+		r = measure(&root, pids, vms, vcpus, count);
 	host_root_close(&root);
-	if (pid > 0) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+	for (uint64_t i = 0; i < vms && pids[i] > 0; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
 	}
 	return r;
 }
@@ -245,14 +270,14 @@ int main(int argc, char *argv[])
 	int r;
 
 	message_set_program(argv[0], "bench-stats");
-	if (argc != 4 || (!is_own && number_parse_u64(argv[1], 1, 1000, &vms) < 0) ||
+	if (argc != 4 || (!is_own && number_parse_u64(argv[1], 1, VMS_MAX, &vms) < 0) ||
 	    number_parse_u64(argv[2], 1, 1024, &vcpus) < 0 ||
 	    number_parse_u64(argv[3], 1, 1000000, &count) < 0) {
 		message_error("usage: bench-stats VMS|count|bare VCPUS COUNT");
 		return 2;
 	}
 	raise_limit();
-	r = is_own ? run_own(adds, vcpus, count) : run_guest(vms, vcpus, count);
+	r = is_own ? run_own(adds, vcpus, count) : run_guests(vms, vcpus, count);
 	if (r < 0)
 		message_error("%s", strerror(-r));
 	return r < 0;

@@ -75,7 +75,6 @@ static int teardown(void **state)
 
 static void settle(void)
 {
-	guest.looks_due = 0;
 	assert_int_equal(stats_twins_settle(&guest, false), 0);
 }
 
@@ -200,11 +199,12 @@ static void test_that_did_not_run(void **state)
 	assert_int_equal(count(), 0);
 	add(0, 17);
 	settle();
-	assert_int_equal(guest.looks_due, 1);
+	assert_false(stats_twins_are_due(&guest, values));
 	put(0, 5);
 	put(1, 5);
+	assert_true(stats_twins_are_due(&guest, values));
 	settle();
-	assert_int_equal(guest.looks_due, 0);
+	assert_false(stats_twins_are_due(&guest, values));
 	assert_int_equal(count(), 5);
 }
 
@@ -215,11 +215,15 @@ static void test_different_vcpus(void **state)
 	add(0, 17);
 	add(0, 17);
 	settle();
-	assert_int_equal(guest.looks_due, 1);
 	assert_int_equal(count(), 0);
-	put(0, 5);
+	assert_true(copies[0].is_resting);
 	put(1, 7);
+	assert_false(stats_twins_are_due(&guest, values));
+	assert_int_equal(count(), 7);
+	put(0, 5);
+	assert_true(stats_twins_are_due(&guest, values));
 	settle();
+	assert_false(stats_twins_are_due(&guest, values));
 	assert_int_equal(count(), 12);
 	/* Once the same by chance, and all is counted when they differ. */
 	put(0, 9);
