@@ -67,11 +67,23 @@ static int set_sizes(struct count *skeleton, bool counts, bool times, unsigned i
 	return r;
 }
 
-/* Whether two fields can be read at once. */
-static bool are_adjacent(const struct count_event *event)
+static bool has_words_at(const struct count_event *event, unsigned int first, unsigned int second)
 {
-	return event->fields[0].size == 4 && event->fields[1].size == 4 &&
-	       event->fields[1].offset == event->fields[0].offset + 4;
+	return event->fields[0].size == 4 && event->fields[0].offset == first &&
+	       event->fields[1].size == 4 && event->fields[1].offset == second;
+}
+
+/* The quickest program that does what is to be done at an event. */
+static struct bpf_program *find_program(const struct count *skeleton,
+					const struct count_event *event)
+{
+	if (!event->by_thread && !event->values && !event->ends)
+		return skeleton->progs.count_only;
+	if (has_words_at(event, 8, 12))
+		return skeleton->progs.count_words_8_12;
+	if (has_words_at(event, 8, 24))
+		return skeleton->progs.count_words_8_24;
+	return skeleton->progs.count_any;
 }
 
 static int load(struct bpf_counter *counter, const struct bpf_counter_event *events, pid_t process,
@@ -79,13 +91,16 @@ static int load(struct bpf_counter *counter, const struct bpf_counter_event *eve
 {
 	struct count *skeleton = counter->skeleton;
 	bool counts = false, times = false;
+	struct bpf_program *program = NULL;
 	size_t i, totals = counter->count;
 	int r;
 
+	while ((program = bpf_object__next_program(skeleton->obj, program)))
+		bpf_program__set_autoload(program, false);
 	for (i = 0; i < counter->count; i++) {
 		struct count_event how = events[i].how;
 
-		how.adjacent = are_adjacent(&how);
+		bpf_program__set_autoload(find_program(skeleton, &how), true);
 		how.first = (uint16_t)totals;
 		totals += how.values;
 		skeleton->rodata->events[i] = how;
@@ -127,22 +142,23 @@ static int open_tracepoint(uint64_t id, int cpus)
  * Attaches the program to one event. The perf event only leads to the tracepoint, and the link keeps
  * it: the program runs on every CPU. The event is switched off again, so that it counts nothing.
  */
-static int attach(struct bpf_counter *counter, size_t index, uint64_t id)
+static int attach(struct bpf_counter *counter, size_t index, const struct bpf_counter_event *event)
 {
+	const struct bpf_program *program = find_program(counter->skeleton, &event->how);
 	struct bpf_perf_event_opts options = {.sz = sizeof(options), .bpf_cookie = index};
-	cleanup_close int event = open_tracepoint(id, counter->cpus);
+	cleanup_close int fd = open_tracepoint(event->tracepoint, counter->cpus);
 	struct bpf_link *link;
 
-	if (event < 0)
-		return event;
-	link = bpf_program__attach_perf_event_opts(counter->skeleton->progs.count, event, &options);
+	if (fd < 0)
+		return fd;
+	link = bpf_program__attach_perf_event_opts(program, fd, &options);
 	if (!link)
 		return -errno;
 	counter->links[index] = bpf_link__fd(link);
 	/* The descriptor is closed in the background, which libbpf cannot. */
 	bpf_link__disconnect(link);
 	bpf_link__destroy(link);
-	return ioctl(event, PERF_EVENT_IOC_DISABLE, 0) < 0 ? -errno : 0;
+	return ioctl(fd, PERF_EVENT_IOC_DISABLE, 0) < 0 ? -errno : 0;
 }
 
 static struct bpf_counter *new_counter(size_t count)
@@ -192,9 +208,9 @@ int bpf_counter_open(const struct bpf_counter_event *events, size_t count, pid_t
 	r = load(counter, events, process, rows);
 	/* What ends the clock comes first, so that nothing that it ends is missed. */
 	for (i = 0; r == 0 && i < count; i++)
-		r = events[i].how.ends ? attach(counter, i, events[i].tracepoint) : 0;
+		r = events[i].how.ends ? attach(counter, i, &events[i]) : 0;
 	for (i = 0; r == 0 && i < count; i++)
-		r = events[i].how.ends ? 0 : attach(counter, i, events[i].tracepoint);
+		r = events[i].how.ends ? 0 : attach(counter, i, &events[i]);
 	if (r < 0) {
 		bpf_counter_close(counter);
 		return r;
@@ -369,10 +385,19 @@ int bpf_counter_take(struct bpf_counter *counter, const struct count_key *key, u
 	return take_value(counter->skeleton->maps.latencies, key, ret_latency);
 }
 
-struct bpf_counter_loss bpf_counter_loss(const struct bpf_counter *counter)
+/* Events that the kernel left out: 0 before it tells (6.7). */
+static uint64_t count_missed(const struct bpf_program *program)
 {
 	struct bpf_prog_info info = {0};
 	unsigned int size = sizeof(info);
+	int fd = bpf_program__fd(program);
+
+	return fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0 ? info.recursion_misses : 0;
+}
+
+struct bpf_counter_loss bpf_counter_loss(const struct bpf_counter *counter)
+{
+	struct bpf_program *program = NULL;
 	struct bpf_counter_loss loss = {
 		.untimed = __atomic_load_n(&counter->skeleton->bss->untimed, __ATOMIC_RELAXED)};
 	size_t i;
@@ -380,9 +405,8 @@ struct bpf_counter_loss bpf_counter_loss(const struct bpf_counter *counter)
 	for (i = 0; i < counter->count; i++)
 		loss.dropped += __atomic_load_n(&counter->skeleton->bss->dropped[i],
 						__ATOMIC_RELAXED);
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(counter->skeleton->progs.count), &info, &size) ==
-	    0)
-		loss.missed = info.recursion_misses;
+	while ((program = bpf_object__next_program(counter->skeleton->obj, program)))
+		loss.missed += count_missed(program);
 	return loss;
 }
 

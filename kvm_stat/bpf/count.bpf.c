@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Counts KVM's tracepoints in the kernel. One program is attached to all of them; which one it is
+ * Counts KVM's tracepoints in the kernel. A program is attached to many of them; which one it is
  * called for is told by its cookie, and what to do there by a table that is constant to the
  * verifier. The fields' offsets come from the running kernel's format files, so that no type of the
  * kernel is needed.
  *
- * A row belongs to one thread, so no two CPUs write to it, but for the idle threads, which are all
- * thread 0: counting is atomic. Latencies end in the entry to a guest, which no idle thread and no
- * interrupt raises. What the kernel itself leaves out: events that an interrupt raises while any such
- * program runs on the same CPU, or one value of a map is read there.
+ * There are several programs as each call of a helper takes about as long as all that is counted
+ * without one, where CPUs return slowly on purpose (mitigations of Spectre and SRSO).
+ *
+ * No two programs run on a CPU at a time, so its totals are its own. A row belongs to one thread, so
+ * no two CPUs write to it, but for the idle threads, which are all thread 0. Latencies end in the
+ * entry to a guest, which no idle thread and no interrupt raises. What the kernel itself leaves out:
+ * events that an interrupt raises while any such program runs on the same CPU, or one value of a map
+ * is read there.
  */
 #include <linux/bpf.h>
 
@@ -90,17 +94,27 @@ static __always_inline unsigned long long read_field(const char *record, unsigne
 	return value;
 }
 
+/* A field of 4 bytes, as read_field() leaves it. The verifier wants to know the offset. */
+#define READ_WORD(record, offset)                                                                  \
+	((unsigned long long)*(const volatile unsigned int *)((record) + (offset))                 \
+	 << (BIG_ENDIAN_HOST ? 32 : 0))
+
 /* The fields of an event, as they stand in its record. */
-static __always_inline void read_fields(const char *record,
+static __always_inline void read_fields(const char *record, enum count_layout layout,
 					const volatile struct count_event *event,
 					unsigned long long *fields)
 {
-	if (event->adjacent) {
-		unsigned long long both = read_field(record, event->fields[0].offset, 8);
-
-		fields[0] = BIG_ENDIAN_HOST ? both & ~0xffffffffULL : both & 0xffffffff;
-		fields[1] = BIG_ENDIAN_HOST ? both << 32 : both >> 32;
+	switch (layout) {
+	case COUNT_WORDS_8_12:
+		fields[0] = READ_WORD(record, 8);
+		fields[1] = READ_WORD(record, 12);
 		return;
+	case COUNT_WORDS_8_24:
+		fields[0] = READ_WORD(record, 8);
+		fields[1] = READ_WORD(record, 24);
+		return;
+	case COUNT_ANY_LAYOUT:
+		break;
 	}
 	if (event->fields[0].size)
 		fields[0] = read_field(record, event->fields[0].offset, event->fields[0].size);
@@ -203,7 +217,7 @@ static __always_inline void count_total(unsigned int index)
 	unsigned long long *total = bpf_map_lookup_elem(&totals, &index);
 
 	if (total)
-		__sync_fetch_and_add(total, 1);
+		++*total;
 }
 
 /* Returns whether there is room. */
@@ -221,30 +235,42 @@ static __always_inline int count_row(const struct count_key *key)
 		__sync_fetch_and_add(&dropped[key->event & (COUNT_EVENTS_MAX - 1)], 1);
 		return 0;
 	}
-	__sync_fetch_and_add(count, 1);
+	if (key->tid)
+		++*count;
+	else
+		__sync_fetch_and_add(count, 1);
 	return 1;
 }
 
 /* What the program returns: 0 would hide the event from everybody who watches it by perf. */
 #define GO_ON 1
 
-SEC("tracepoint")
-int count(void *record)
+static __always_inline unsigned int event_index(void *record)
 {
-	unsigned int index = bpf_get_attach_cookie(record) & (COUNT_EVENTS_MAX - 1);
+	return bpf_get_attach_cookie(record) & (COUNT_EVENTS_MAX - 1);
+}
+
+static __always_inline int is_wanted(void)
+{
+	return !only_process || bpf_get_current_pid_tgid() >> 32 == only_process;
+}
+
+static __always_inline int count(void *record, enum count_layout layout)
+{
+	unsigned int index = event_index(record);
 	const volatile struct count_event *event = &events[index];
 	struct count_key key = {.event = index};
-	unsigned long long id = bpf_get_current_pid_tgid(), value;
+	unsigned long long id, value;
 
-	if (only_process && id >> 32 != only_process)
+	if (!is_wanted())
 		return GO_ON;
 	if (event->ends)
-		stop_clock(id);
+		stop_clock(bpf_get_current_pid_tgid());
 	if (!event->by_thread && !event->values) {
 		count_total(index);
 		return GO_ON;
 	}
-	read_fields(record, event, key.fields);
+	read_fields(record, layout, event, key.fields);
 	value = key.fields[0];
 	if (BIG_ENDIAN_HOST)
 		value >>= 64 - 8 * event->fields[0].size;
@@ -252,10 +278,38 @@ int count(void *record)
 		count_total(event->first + value);
 		return GO_ON;
 	}
+	id = bpf_get_current_pid_tgid();
 	key.tgid = id >> 32;
 	key.tid = (unsigned int)id;
 	/* What is dropped is lost once, and not also as a stop that was not timed. */
 	if (count_row(&key) && event->starts)
 		start_clock(key.tid, &key);
+	return GO_ON;
+}
+
+SEC("tracepoint")
+int count_any(void *record)
+{
+	return count(record, COUNT_ANY_LAYOUT);
+}
+
+SEC("tracepoint")
+int count_words_8_12(void *record)
+{
+	return count(record, COUNT_WORDS_8_12);
+}
+
+SEC("tracepoint")
+int count_words_8_24(void *record)
+{
+	return count(record, COUNT_WORDS_8_24);
+}
+
+/* Where nothing is wanted but how often there was an event. */
+SEC("tracepoint")
+int count_only(void *record)
+{
+	if (is_wanted())
+		count_total(event_index(record));
 	return GO_ON;
 }

@@ -10,6 +10,13 @@
 #define COUNT_VALUES_MAX 256
 #define COUNT_BUCKETS    40 /* see struct distribution; the last begins at 2^38 ns, 4.6 minutes */
 
+/* Where both fields stand. What has 4 bytes at a known offset is read without a helper. */
+enum count_layout {
+	COUNT_ANY_LAYOUT,
+	COUNT_WORDS_8_12, /* as in kvm_userspace_exit */
+	COUNT_WORDS_8_24, /* as in kvm_exit of x86 */
+};
+
 /* What to do at one tracepoint. */
 struct count_event {
 	/* Fields of its record that its row depends on. A size of 0: none. */
@@ -20,7 +27,6 @@ struct count_event {
 	unsigned char by_thread; /* a row for each thread and value of the fields */
 	unsigned char starts;    /* the guest stops here: the clock starts */
 	unsigned char ends;      /* the guest goes on here: the clock stops */
-	unsigned char adjacent;  /* both fields have 4 bytes and stand side by side */
 	/*
 	 * Without `by_thread`: values of the first field below this one, the second being 0, have
 	 * totals of their own, which is quicker; all others have rows. At most COUNT_VALUES_MAX.
