@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The least that a program at a tracepoint can do: nothing at all, or count in a per-CPU array. */
+/*
+ * The least that a program at a tracepoint can do: nothing at all, count in a per-CPU array, or read
+ * the clock.
+ */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
@@ -17,6 +20,17 @@ SEC("tracepoint")
 int empty(void *record)
 {
 	(void)record;
+	return 1;
+}
+
+/* What is read has to go somewhere. */
+unsigned long long last;
+
+SEC("tracepoint")
+int clock(void *record)
+{
+	(void)record;
+	last = bpf_ktime_get_ns();
 	return 1;
 }
 

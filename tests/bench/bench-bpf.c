@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bench-bpf stats: lets the kernel measure how long BPF programs run.
- * bench-bpf empty|array ID...: runs the bare program of that name at these tracepoints.
+ * bench-bpf empty|clock|array ID...: runs the bare program of that name at these tracepoints.
  * bench-bpf times START END: runs kvm_stat's, which measures the times from one to the other.
  * Each until a signal ends it; the line "ready" says that it is at work.
  */
@@ -50,7 +50,9 @@ static int run_bare(const char *name, char *ids[])
 
 	if (!skeleton)
 		return -errno;
-	program = strcmp(name, "empty") == 0 ? skeleton->progs.empty : skeleton->progs.array;
+	program = bpf_object__find_program_by_name(skeleton->obj, name);
+	if (!program)
+		return -ENOENT;
 	for (; *ids && r == 0; ids++)
 		r = attach(program, parse_id(*ids));
 	return r;
@@ -75,12 +77,12 @@ int main(int argc, char *argv[])
 	message_set_program(argv[0], "bench-bpf");
 	if (argc == 2 && strcmp(argv[1], "stats") == 0) {
 		r = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	} else if (argc > 2 && (strcmp(argv[1], "empty") == 0 || strcmp(argv[1], "array") == 0)) {
-		r = run_bare(argv[1], argv + 2);
 	} else if (argc == 4 && strcmp(argv[1], "times") == 0) {
 		r = run_times(argv[2], argv[3]);
+	} else if (argc > 2) {
+		r = run_bare(argv[1], argv + 2);
 	} else {
-		message_error("usage: stats | empty ID... | array ID... | times START END");
+		message_error("usage: stats | empty|clock|array ID... | times START END");
 		return 2;
 	}
 	if (r < 0) {

@@ -110,6 +110,19 @@ def until(condition, what, seconds=20):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def bpf_runs(pid):
+    """How often the BPF programs ran that a process has, and for how many nanoseconds, as the kernel
+    measures it.
+    """
+    count = spent = 0
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as f:
+            info = dict(re.findall(r"^(run_time_ns|run_cnt):\s*(\d+)", f.read(), re.M))
+        count += int(info.get("run_cnt", 0))
+        spent += int(info.get("run_time_ns", 0))
+    return count, spent
+
+
 def state(pid):
     """The letter for what a process does: S sleeps, T is stopped."""
     with open(f"/proc/{pid}/stat", encoding="ascii") as f:

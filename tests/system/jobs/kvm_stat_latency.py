@@ -176,21 +176,12 @@ class Latency(kvmtest.TestCase):
         """Nanoseconds that a watcher's program takes for an event when nothing comes in between: the
         kernel's own measure, of the cheapest batch.
         """
-        def read():
-            runs = []
-            for fd in os.listdir(f"/proc/{watcher.pid}/fdinfo"):
-                with open(f"/proc/{watcher.pid}/fdinfo/{fd}", encoding="ascii") as f:
-                    info = dict(re.findall(r"^(run_time_ns|run_cnt):\s*(\d+)", f.read(), re.M))
-                if info:
-                    runs.append((int(info["run_cnt"]), int(info["run_time_ns"])))
-            return max(runs)
-
         def batch():
-            before = read()
+            before = kvmtest.bpf_runs(watcher.pid)
             with kvmtest.SampleGuest("--io", "200", "--cpuid", "0", "--halts", "0") as guest:
                 guest.go()
                 self.assertEqual("io=200 cpuid=0 halts=0", guest.result())
-            count, spent = (after - start for after, start in zip(read(), before))
+            count, spent = (after - start for after, start in zip(kvmtest.bpf_runs(watcher.pid), before))
             self.assertGreaterEqual(count, 400)  # each exit has its entry
             return spent / count
         return min(batch() for _ in range(BATCHES))
