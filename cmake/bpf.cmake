@@ -23,9 +23,10 @@ function(bpf_skeleton name source)
     endif()
     file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/skeleton)
     list(TRANSFORM ARGN PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    # v3 has compare-and-exchange: Linux 5.12 on x86_64, 5.13 on s390x, 5.18 on aarch64, 6.0 on ppc64.
     # -g is for the types of maps, which libbpf reads; "gen object" leaves the debugger's part out.
     add_custom_command(OUTPUT ${object}
-        COMMAND ${BPF_CLANG} --target=bpf -O2 -g -Wall -Wextra -Werror ${includes}
+        COMMAND ${BPF_CLANG} --target=bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror ${includes}
             -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.
             -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
         DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source} ${ARGN} VERBATIM)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -31,6 +32,10 @@ struct bpf_counter {
 	uint64_t *cpu_totals; /* room for BATCH of them on all possible CPUs */
 	int cpus;             /* possible */
 	bool times;           /* latencies are measured */
+	/* COUNT_SLOTS of each, shared with the kernel; NULL without rows, or with few. */
+	struct count_slot *slots;
+	struct count_latency *latencies; /* these two are NULL unless `times` */
+	struct count_start *starts;
 };
 
 /* Before 6.1, elements made while tracing might deadlock on the allocator's own locks. */
@@ -58,13 +63,65 @@ static int set_size(struct bpf_map *map, unsigned int rows)
 /* Maps that are not used have one row, the least that there can be. */
 static int set_sizes(struct count *skeleton, bool counts, bool times, unsigned int rows)
 {
-	int r = set_size(skeleton->maps.rows, counts ? rows : 1);
+	bool slotted = skeleton->rodata->has_slots;
+	unsigned int slots = slotted && counts ? COUNT_SLOTS : 1;
+	unsigned int timed = slotted && times ? COUNT_SLOTS : 1;
+	int r;
 
+	if (slotted)
+		rows -= COUNT_SLOTS;
+	r = set_size(skeleton->maps.rows, counts ? rows : 1);
 	if (r == 0)
 		r = set_size(skeleton->maps.latencies, times ? rows : 1);
 	if (r == 0)
 		r = set_size(skeleton->maps.starts, times ? rows : 1);
+	if (r == 0)
+		r = bpf_map__set_max_entries(skeleton->maps.slots, slots);
+	if (r == 0)
+		r = bpf_map__set_max_entries(skeleton->maps.slot_latencies, timed);
+	return r < 0 ? r : bpf_map__set_max_entries(skeleton->maps.slot_starts, timed);
+}
+
+/* Shares an array with the kernel. Returns 0 and *ret_elements, to be unmapped, or -errno. */
+static int share_slots(const struct bpf_map *map, size_t element_size, void **ret_elements)
+{
+	void *elements = mmap(NULL, COUNT_SLOTS * element_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      bpf_map__fd(map), 0);
+
+	if (elements == MAP_FAILED)
+		return -errno;
+	*ret_elements = elements;
+	return 0;
+}
+
+static int share_all_slots(struct bpf_counter *counter, bool counts)
+{
+	const struct count *skeleton = counter->skeleton;
+	void *slots = NULL, *latencies = NULL, *starts = NULL;
+	int r;
+
+	if (!counts || !skeleton->rodata->has_slots)
+		return 0;
+	r = share_slots(skeleton->maps.slots, sizeof(*counter->slots), &slots);
+	counter->slots = slots;
+	if (r == 0 && counter->times)
+		r = share_slots(skeleton->maps.slot_latencies, sizeof(*counter->latencies),
+				&latencies);
+	counter->latencies = latencies;
+	if (r == 0 && counter->times)
+		r = share_slots(skeleton->maps.slot_starts, sizeof(*counter->starts), &starts);
+	counter->starts = starts;
 	return r;
+}
+
+static void unmap_slots(struct bpf_counter *counter)
+{
+	if (counter->slots)
+		munmap(counter->slots, COUNT_SLOTS * sizeof(*counter->slots));
+	if (counter->latencies)
+		munmap(counter->latencies, COUNT_SLOTS * sizeof(*counter->latencies));
+	if (counter->starts)
+		munmap(counter->starts, COUNT_SLOTS * sizeof(*counter->starts));
 }
 
 static bool has_words_at(const struct count_event *event, unsigned int first, unsigned int second)
@@ -110,6 +167,8 @@ static int load(struct bpf_counter *counter, const struct bpf_counter_event *eve
 	if (totals > UINT16_MAX)
 		return -E2BIG;
 	skeleton->rodata->only_process = (unsigned int)process;
+	skeleton->rodata->has_slots = rows >= 2 * COUNT_SLOTS;
+	skeleton->rodata->has_clock = times;
 	counter->times = times;
 	counter->total_count = (unsigned int)totals;
 	counter->totals = calloc(totals + 1, sizeof(*counter->totals));
@@ -118,7 +177,9 @@ static int load(struct bpf_counter *counter, const struct bpf_counter_event *eve
 	r = set_sizes(skeleton, counts, times, rows);
 	if (r == 0)
 		r = bpf_map__set_max_entries(skeleton->maps.totals, counter->total_count);
-	return r < 0 ? r : count__load(skeleton);
+	if (r == 0)
+		r = count__load(skeleton);
+	return r < 0 ? r : share_all_slots(counter, counts);
 }
 
 /* Opens it on the first CPU that is online: the program is for all of them. */
@@ -307,6 +368,12 @@ static int read_map(int map, size_t value_size,
 	return r;
 }
 
+/* Whether a slot has a row, whose key is written then. */
+static bool is_taken(const struct count_slot *slot)
+{
+	return __atomic_load_n(&slot->state, __ATOMIC_ACQUIRE) == COUNT_SLOT_TAKEN;
+}
+
 struct take_row {
 	int (*take)(const struct count_key *key, uint64_t count, void *data);
 	void *data;
@@ -332,6 +399,12 @@ int bpf_counter_rows(struct bpf_counter *counter,
 	r = read_totals(counter);
 	for (i = 0; i < counter->count && r == 0; i++)
 		r = read_values(counter, i, take, data);
+	for (i = 0; counter->slots && i < COUNT_SLOTS && r == 0; i++) {
+		const struct count_slot *slot = &counter->slots[i];
+
+		if (is_taken(slot))
+			r = take(&slot->key, __atomic_load_n(&slot->count, __ATOMIC_RELAXED), data);
+	}
 	if (r < 0)
 		return r;
 	return read_map(bpf_map__fd(counter->skeleton->maps.rows), sizeof(uint64_t), take_row,
@@ -358,7 +431,19 @@ int bpf_counter_latencies(struct bpf_counter *counter,
 			  void *data)
 {
 	struct take_latency row = {take, data};
+	unsigned int i;
+	int r = 0;
 
+	for (i = 0; counter->latencies && i < COUNT_SLOTS && r == 0; i++) {
+		struct count_latency latency;
+
+		if (!is_taken(&counter->slots[i]) || !counter->latencies[i].count)
+			continue;
+		latency = counter->latencies[i]; /* that goes on being written to */
+		r = take(&counter->slots[i].key, &latency, data);
+	}
+	if (r < 0)
+		return r;
 	return read_map(bpf_map__fd(counter->skeleton->maps.latencies),
 			sizeof(struct count_latency), take_latency, &row);
 }
@@ -370,19 +455,52 @@ static int take_value(const struct bpf_map *map, const void *key, void *value)
 	return r == -ENOENT ? 0 : r;
 }
 
+static void drop_start(struct bpf_counter *counter, unsigned int tid)
+{
+	struct count_start *start = counter->starts ? &counter->starts[tid % COUNT_SLOTS] : NULL;
+
+	if (start && __atomic_load_n(&start->owner, __ATOMIC_ACQUIRE) == tid) {
+		start->time = 0;
+		__atomic_store_n(&start->owner, 0, __ATOMIC_RELEASE);
+	}
+	/* It may not be there. */
+	(void)!bpf_map_delete_elem(bpf_map__fd(counter->skeleton->maps.starts), &tid);
+}
+
+/* As bpf_counter_take(), of a row in a slot. Returns whether it was there. */
+static bool take_slot(struct bpf_counter *counter, const struct count_key *key, uint64_t *ret_count,
+		      struct count_latency *ret_latency)
+{
+	unsigned int index = count_slot_of(key);
+	struct count_slot *slot = counter->slots ? &counter->slots[index] : NULL;
+
+	if (!slot || !is_taken(slot) || !count_key_is(&slot->key, key))
+		return false;
+	*ret_count = __atomic_load_n(&slot->count, __ATOMIC_RELAXED);
+	if (counter->latencies) {
+		*ret_latency = counter->latencies[index];
+		counter->latencies[index] = (struct count_latency){0};
+	}
+	__atomic_store_n(&slot->state, COUNT_SLOT_FREE, __ATOMIC_RELEASE);
+	return true;
+}
+
 int bpf_counter_take(struct bpf_counter *counter, const struct count_key *key, uint64_t *ret_count,
 		     struct count_latency *ret_latency)
 {
-	const struct bpf_map *starts = counter->skeleton->maps.starts;
+	const struct count *skeleton = counter->skeleton;
 	int r;
 
 	*ret_count = 0;
 	*ret_latency = (struct count_latency){0};
-	r = take_value(counter->skeleton->maps.rows, key, ret_count);
-	if (r < 0 || !counter->times)
-		return r;
-	(void)!bpf_map_delete_elem(bpf_map__fd(starts), &key->tid); /* it may not be there */
-	return take_value(counter->skeleton->maps.latencies, key, ret_latency);
+	/* First: what it started belongs to the row. */
+	if (counter->times)
+		drop_start(counter, key->tid);
+	if (take_slot(counter, key, ret_count, ret_latency))
+		return 0;
+	r = take_value(skeleton->maps.rows, key, ret_count);
+	return r < 0 || !counter->times ? r
+					: take_value(skeleton->maps.latencies, key, ret_latency);
 }
 
 /* Events that the kernel left out: 0 before it tells (6.7). */
@@ -422,6 +540,7 @@ void bpf_counter_close(struct bpf_counter *counter)
 	}
 	if (open)
 		fd_reaper_close(counter->links, open);
+	unmap_slots(counter);
 	count__destroy(counter->skeleton);
 	free(counter->cpu_totals);
 	free(counter->totals);

@@ -44,6 +44,52 @@ struct count_key {
 	unsigned long long fields[COUNT_FIELDS_MAX];
 };
 
+/*
+ * Rows that are found without a helper: each key leads to one slot. One that is another key's
+ * already has its row in a hash table.
+ */
+#define COUNT_SLOT_BITS 12
+#define COUNT_SLOTS     (1 << COUNT_SLOT_BITS)
+
+enum count_slot_state {
+	COUNT_SLOT_FREE,
+	COUNT_SLOT_BUSY, /* the key is being written */
+	COUNT_SLOT_TAKEN,
+};
+
+struct count_slot {
+	unsigned int state;
+	unsigned int unused;
+	struct count_key key;
+	unsigned long long count;
+	unsigned long long fills_the_line[2];
+};
+
+/* Which slot a key leads to. Fields have their bytes at the end that they have in memory. */
+static inline unsigned int count_slot_of(const struct count_key *key)
+{
+	unsigned long long fields = key->fields[0] ^ key->fields[1] * 31;
+	unsigned int hash = key->tid + key->event * 0x61c88647U +
+			    (unsigned int)(fields ^ fields >> 32) * 0x85ebca6bU;
+
+	return hash * 0x9e3779b1U >> (32 - COUNT_SLOT_BITS);
+}
+
+/* Whether two keys are of the same row. */
+static inline int count_key_is(const struct count_key *a, const struct count_key *b)
+{
+	return a->tid == b->tid && a->tgid == b->tgid && a->event == b->event &&
+	       a->fields[0] == b->fields[0] && a->fields[1] == b->fields[1];
+}
+
+/* Since when the guest of a thread has been stopped, and what for. */
+struct count_start {
+	unsigned int owner; /* the thread, if this is in a slot of its own: tid % COUNT_SLOTS */
+	unsigned int slot;  /* of the row, or COUNT_SLOTS: in the hash table */
+	unsigned long long time; /* ns; 0: the guest runs */
+	struct count_key key;
+};
+
 /* How long the guest was stopped, for each such row of an event that starts the clock. */
 struct count_latency {
 	unsigned long long count, sum, min, max;

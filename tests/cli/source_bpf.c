@@ -29,6 +29,9 @@
 
 static struct host_root root;
 
+/* Without slots, and with. */
+static const unsigned int few_rows = SOME_ROWS, many_rows = SOME_ROWS * 1024;
+
 /* Counting */
 
 struct counting {
@@ -108,8 +111,8 @@ static uint64_t cpu_time(void)
 	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }
 
-/* The only one of our maps in the kernel that has this name. */
-static int kernel_map(const char *name)
+/* The only one of our maps in the kernel that has this name and type. */
+static int kernel_map(const char *name, uint32_t type)
 {
 	int fd, found = -1;
 
@@ -117,8 +120,8 @@ static int kernel_map(const char *name)
 		struct bpf_map_info info = {0};
 		unsigned int size = sizeof(info);
 
-		if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0 ||
-		    info.type != BPF_MAP_TYPE_HASH || strcmp(info.name, name) != 0)
+		if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.type != type ||
+		    strcmp(info.name, name) != 0)
 			continue;
 		assert_int_equal(found, -1);
 		found = fd;
@@ -127,18 +130,36 @@ static int kernel_map(const char *name)
 	return found;
 }
 
-/* How many rows of a process it has. */
-static size_t kernel_rows(const char *map, pid_t process)
+/* How many rows of a process are in slots. */
+static size_t slot_rows(pid_t process)
+{
+	int fd = kernel_map("slots", BPF_MAP_TYPE_ARRAY);
+	struct count_slot slot;
+	size_t count = 0;
+	unsigned int i;
+
+	for (i = 0; bpf_map_lookup_elem(fd, &i, &slot) == 0; i++)
+		count += slot.state == COUNT_SLOT_TAKEN && (pid_t)slot.key.tgid == process;
+	return count;
+}
+
+/* How many rows of a process are in the hash table. */
+static size_t hash_rows(pid_t process)
 {
 	struct count_key key, *before = NULL;
 	size_t count = 0;
-	int fd = kernel_map(map);
+	int fd = kernel_map("rows", BPF_MAP_TYPE_HASH);
 
 	while (bpf_map_get_next_key(fd, before, &key) == 0) {
 		count += (pid_t)key.tgid == process;
 		before = &key;
 	}
 	return count;
+}
+
+static size_t kernel_rows(pid_t process)
+{
+	return slot_rows(process) + hash_rows(process);
 }
 
 static void test_no_room(void **state)
@@ -204,20 +225,63 @@ static void test_no_room_for_one_thread(void **state)
 	stop(&counting);
 }
 
-/* Fills all rows but those that are there with copies of one, of threads that never were. */
-static uint32_t fill_rows(uint64_t count)
+/* Puts a row into the slot that its key leads to, if that is free. Returns whether it was. */
+static bool fill_slot(int fd, const struct count_key *key, uint64_t count)
 {
-	int fd = kernel_map("rows");
-	struct count_key key;
+	unsigned int index = count_slot_of(key);
+	struct count_slot slot;
+
+	assert_int_equal(bpf_map_lookup_elem(fd, &index, &slot), 0);
+	if (slot.state != COUNT_SLOT_FREE)
+		return false;
+	slot = (struct count_slot){.state = COUNT_SLOT_TAKEN, .key = *key, .count = count};
+	assert_int_equal(bpf_map_update_elem(fd, &index, &slot, BPF_ANY), 0);
+	return true;
+}
+
+/* A row that is in a slot. */
+static struct count_key any_key(void)
+{
+	int fd = kernel_map("slots", BPF_MAP_TYPE_ARRAY);
+	struct count_slot slot = {0};
+	unsigned int i;
+
+	for (i = 0; slot.state != COUNT_SLOT_TAKEN; i++)
+		assert_int_equal(bpf_map_lookup_elem(fd, &i, &slot), 0);
+	return slot.key;
+}
+
+static bool any_slot_is_free(int fd)
+{
+	struct count_slot slot = {.state = COUNT_SLOT_TAKEN};
+	unsigned int i;
+
+	for (i = 0; i < COUNT_SLOTS && slot.state != COUNT_SLOT_FREE; i++)
+		assert_int_equal(bpf_map_lookup_elem(fd, &i, &slot), 0);
+	return slot.state == COUNT_SLOT_FREE;
+}
+
+/* Fills all slots that are free with copies of a row, of threads that never were. */
+static uint32_t fill_slots(struct count_key *key, uint64_t count)
+{
+	int fd = kernel_map("slots", BPF_MAP_TYPE_ARRAY);
+	uint32_t filled = 0, i;
+
+	while (any_slot_is_free(fd)) {
+		for (i = 0; i < COUNT_SLOTS; i++, key->tid++)
+			filled += fill_slot(fd, key, count);
+	}
+	return filled;
+}
+
+/* Likewise all rows that are left. */
+static uint32_t fill_rows(struct count_key *key, uint64_t count)
+{
+	int fd = kernel_map("rows", BPF_MAP_TYPE_HASH);
 	uint32_t filled = 0;
 
-	assert_int_equal(bpf_map_get_next_key(fd, NULL, &key), 0);
-	for (;;) {
-		key.tid = NO_THREAD + filled;
-		if (bpf_map_update_elem(fd, &key, &count, BPF_NOEXIST) < 0)
-			break;
+	for (; bpf_map_update_elem(fd, key, &count, BPF_NOEXIST) == 0; key->tid++)
 		filled++;
-	}
 	assert_int_equal(errno, E2BIG);
 	return filled;
 }
@@ -230,15 +294,21 @@ static void test_all_rows_taken(void **state)
 	unsigned int size = sizeof(info);
 	uint64_t begin;
 	uint32_t filled;
+	struct count_key key;
+	int fd;
 
 	(void)state;
 	start(&counting, SOURCE_BPF_ROWS, (struct selection){.pid = getpid(), .children = true});
 	bpf_guest_interrupt();
-	filled = fill_rows(3);
+	key = any_key();
+	key.tid = NO_THREAD;
+	filled = fill_rows(&key, 3);
 	/* Fewer than SOURCE_BPF_ROWS before Linux 6.1. */
-	assert_int_equal(bpf_obj_get_info_by_fd(kernel_map("rows"), &info, &size), 0);
+	fd = kernel_map("rows", BPF_MAP_TYPE_HASH);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
 	/* The kernel counts the rows of big maps by CPU, and may be wrong by some. */
 	assert_in_range(filled, info.max_entries / 2, info.max_entries);
+	filled += fill_slots(&key, 3);
 	bpf_guest_interrupt();
 	begin = cpu_time();
 	read_sample(&counting);
@@ -248,7 +318,7 @@ static void test_all_rows_taken(void **state)
 			 RESTARTS + 3 * (int64_t)filled);
 	assert_int_equal(value(&counting, EXITS_EVENT "(other)", 0), RESTARTS);
 	assert_int_equal(source_health(counting.source).lost, RESTARTS);
-	assert_int_equal(kernel_rows("rows", getpid()), 0);
+	assert_int_equal(kernel_rows(getpid()), 0);
 
 	bpf_guest_interrupt();
 	read_sample(&counting);
@@ -260,20 +330,21 @@ static void test_all_rows_taken(void **state)
 
 static void test_threads_that_end(void **state)
 {
+	const unsigned int *rows = *state;
 	struct counting counting;
 	struct sample_vm *vm = bpf_guest_vm();
 	unsigned int id;
 
-	(void)state;
-	start(&counting, SOME_ROWS,
+	start(&counting, *rows,
 	      (struct selection){.by = BY_GUEST, .pid = getpid(), .children = true});
 	for (id = 0; id < 4; id++) {
 		bpf_guest_work(vm, id);
 		/* kvm_pio, kvm_cpuid, and of the exits IO, HLT and MMIO */
-		assert_int_equal(kernel_rows("rows", getpid()), 5);
+		assert_int_equal(kernel_rows(getpid()), 5);
+		assert_int_equal(slot_rows(getpid()), *rows == few_rows ? 0 : 5);
 		read_sample(&counting);
 		assert_work(&counting, getpid(), id + 1);
-		assert_int_equal(kernel_rows("rows", getpid()), 0);
+		assert_int_equal(kernel_rows(getpid()), 0);
 	}
 	assert_int_equal(sum_of_reasons(&counting), id * EXITS);
 	source_reset(counting.source);
@@ -286,6 +357,34 @@ static void test_threads_that_end(void **state)
 	sample_vm_destroy(vm);
 }
 
+/* What finds its slot taken is counted in the hash table, beside what was there before. */
+static void test_slots_of_others(void **state)
+{
+	struct counting counting;
+	struct bpf_guest guest = bpf_guest_start();
+	struct count_key key;
+
+	(void)state;
+	start(&counting, many_rows, (struct selection){.by = BY_GUEST, .children = true});
+	bpf_guest_interrupt();
+	key = any_key();
+	key.tid = NO_THREAD;
+	fill_slots(&key, 1);
+	bpf_guest_order(&guest, 'w');
+	assert_int_equal(slot_rows(guest.pid), 0);
+	assert_int_equal(hash_rows(guest.pid), 5);
+	read_sample(&counting);
+	assert_work(&counting, guest.pid, 1);
+	/* The others never were: their slots are free now. */
+	assert_int_equal(kernel_rows(guest.pid), 0);
+	bpf_guest_order(&guest, 'w');
+	assert_int_equal(slot_rows(guest.pid), 5);
+	read_sample(&counting);
+	assert_work(&counting, guest.pid, 2);
+	stop(&counting);
+	bpf_guest_end(&guest);
+}
+
 /* A thread that runs while its row is read and ends before it is known to be gone loses nothing. */
 static void test_ends_amid_reading(void **state)
 {
@@ -293,15 +392,11 @@ static void test_ends_amid_reading(void **state)
 	unsigned int round;
 
 	(void)state;
-	start(&counting, SOME_ROWS * 1024, (struct selection){.children = true});
 	for (round = 0; round < 60; round++) {
 		struct bpf_guest guest = bpf_guest_start();
-		int64_t before = 0, seen;
 		unsigned int i;
 
-		if (round == 0)
-			read_sample(&counting);
-		before = value(&counting, EXITS_EVENT "(restart)", 0);
+		start(&counting, many_rows, (struct selection){.pid = guest.pid, .children = true});
 		assert_int_equal(write(guest.to, "i", 1), 1);
 		close(guest.to); /* which ends the guest after its work */
 		for (i = 0; waitpid(guest.pid, NULL, WNOHANG) == 0; i++) {
@@ -310,12 +405,10 @@ static void test_ends_amid_reading(void **state)
 		}
 		close(guest.from);
 		read_sample(&counting);
-		seen = value(&counting, EXITS_EVENT "(restart)", 0) - before;
-		/* Other guests of this host may be interrupted as well. */
-		assert_true(seen >= RESTARTS);
-		assert_int_equal(kernel_rows("rows", guest.pid), 0);
+		assert_int_equal(value(&counting, EXITS_EVENT "(restart)", 0), RESTARTS);
+		assert_int_equal(kernel_rows(guest.pid), 0);
+		stop(&counting);
 	}
-	stop(&counting);
 }
 
 static void test_guests_that_end(void **state)
@@ -324,7 +417,7 @@ static void test_guests_that_end(void **state)
 	struct bpf_guest guests[2];
 
 	(void)state;
-	start(&by_guest, SOME_ROWS * 1024, (struct selection){.by = BY_GUEST, .children = true});
+	start(&by_guest, many_rows, (struct selection){.by = BY_GUEST, .children = true});
 	guests[0] = bpf_guest_start();
 	guests[1] = bpf_guest_start();
 	bpf_guest_order(&guests[0], 'w');
@@ -341,15 +434,15 @@ static void test_guests_that_end(void **state)
 	read_sample(&by_guest);
 	assert_work(&by_guest, guests[1].pid, 2);
 	assert_false(by_guest.sample.partial);
-	assert_int_equal(kernel_rows("rows", guests[0].pid), 0);
+	assert_int_equal(kernel_rows(guests[0].pid), 0);
 	stop(&by_guest);
 
-	start(&by_field, SOME_ROWS, (struct selection){.pid = guests[1].pid, .children = true});
+	start(&by_field, few_rows, (struct selection){.pid = guests[1].pid, .children = true});
 	bpf_guest_order(&guests[1], 'w');
 	bpf_guest_end(&guests[1]);
 	read_sample(&by_field);
 	assert_work(&by_field, 0, 1);
-	assert_int_equal(kernel_rows("rows", guests[1].pid), 0);
+	assert_int_equal(kernel_rows(guests[1].pid), 0);
 	stop(&by_field);
 }
 
@@ -360,7 +453,7 @@ static void test_vm_that_ends(void **state)
 	struct bpf_guest guest = bpf_guest_start();
 
 	(void)state;
-	start(&counting, SOME_ROWS * 1024, (struct selection){.by = BY_GUEST, .children = true});
+	start(&counting, many_rows, (struct selection){.by = BY_GUEST, .children = true});
 	bpf_guest_order(&guest, 'w');
 	read_sample(&counting);
 	assert_work(&counting, guest.pid, 1);
@@ -386,7 +479,7 @@ static void test_outside_of_guests(void **state)
 
 	(void)state;
 	selection.pid = guest.pid;
-	start(&counting, SOME_ROWS * 1024, selection);
+	start(&counting, many_rows, selection);
 	bpf_guest_order(&guest, 'w');
 	bpf_guest_order(&guest, 'c');
 	/* When it is looked at first, it is no guest. */
@@ -419,7 +512,7 @@ static void test_vms_without_debugfs(void **state)
 
 	(void)state;
 	assert_int_equal(umount2(debugfs, MNT_DETACH), 0);
-	start(&counting, SOME_ROWS * 1024, (struct selection){.by = BY_GUEST, .children = true});
+	start(&counting, many_rows, (struct selection){.by = BY_GUEST, .children = true});
 	read_sample(&counting);
 	guest = bpf_guest_start();
 	bpf_guest_order(&guest, 'w');
@@ -452,21 +545,21 @@ static void test_threads_by_vcpu(void **state)
 	struct bpf_guest guest = bpf_guest_start();
 
 	(void)state;
-	start(&counting, SOME_ROWS * 1024, (struct selection){.by = BY_VCPU, .children = true});
+	start(&counting, many_rows, (struct selection){.by = BY_VCPU, .children = true});
 	bpf_guest_order(&guest, 'w'); /* in a thread that has ended afterwards */
-	assert_true(kernel_rows("rows", guest.pid) > 0);
+	assert_true(kernel_rows(guest.pid) > 0);
 	read_sample(&counting);
 	assert_int_equal(rows_of(&counting, guest.pid), 0);
-	assert_int_equal(kernel_rows("rows", guest.pid), 0);
+	assert_int_equal(kernel_rows(guest.pid), 0);
 	stop(&counting);
 
-	start(&counting, SOME_ROWS * 1024,
+	start(&counting, many_rows,
 	      (struct selection){.by = BY_VCPU, .children = true, .last_words = true});
 	bpf_guest_order(&guest, 'w');
 	read_sample(&counting);
 	assert_int_equal(rows_of(&counting, guest.pid), 1);
 	assert_int_equal(value(&counting, EXITS_EVENT, guest.pid), EXITS);
-	assert_int_equal(kernel_rows("rows", guest.pid), 0);
+	assert_int_equal(kernel_rows(guest.pid), 0);
 	read_sample(&counting);
 	assert_int_equal(rows_of(&counting, guest.pid), 0);
 	stop(&counting);
@@ -512,6 +605,7 @@ static int take_latency(const struct count_key *key, const struct count_latency 
 /* From each exit to userspace until the next `out` that the guest is at: 5 ms, as it is paced. */
 static void test_latencies(void **state)
 {
+	const unsigned int *rows = *state;
 	struct bpf_counter_event events[] = {
 		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
 		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
@@ -524,8 +618,7 @@ static void test_latencies(void **state)
 	pthread_t handle;
 	size_t i;
 
-	(void)state;
-	assert_int_equal(bpf_counter_open(events, 2, getpid(), SOME_ROWS, &counter), 0);
+	assert_int_equal(bpf_counter_open(events, 2, getpid(), *rows, &counter), 0);
 	assert_int_equal(pthread_create(&handle, NULL, bpf_guest_run_thread, &thread), 0);
 	pthread_join(handle, NULL);
 	assert_int_equal(thread.r, 0);
@@ -567,6 +660,78 @@ static void test_latencies(void **state)
 	sample_vm_destroy(thread.vm);
 }
 
+/* Of a thread whose slots are another's. */
+static void test_latencies_of_others(void **state)
+{
+	struct bpf_counter_event events[] = {
+		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
+		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
+	};
+	struct count_start start = {.owner = NO_THREAD, .key.tgid = (unsigned int)getpid()};
+	struct count_key key = {.tgid = (unsigned int)getpid(), .tid = NO_THREAD};
+	struct sample_vm *vm = bpf_guest_vm();
+	struct latencies taken = {0};
+	struct bpf_counter *counter;
+	unsigned int i;
+	pid_t tid;
+
+	(void)state;
+	assert_int_equal(bpf_counter_open(events, 2, getpid(), many_rows, &counter), 0);
+	fill_slots(&key, 1);
+	for (i = 0; i < COUNT_SLOTS; i++)
+		assert_int_equal(bpf_map_update_elem(kernel_map("slot_starts", BPF_MAP_TYPE_ARRAY),
+						     &i, &start, BPF_ANY),
+				 0);
+	tid = bpf_guest_work(vm, 0);
+	assert_int_equal(bpf_counter_latencies(counter, take_latency, &taken), 0);
+	assert_int_equal(taken.count, 1);
+	assert_int_equal(taken.key.tid, tid);
+	assert_int_equal(taken.latency.count, IO - 1);
+	assert_int_equal(bpf_counter_loss(counter).untimed, 0);
+	bpf_counter_close(counter);
+	sample_vm_destroy(vm);
+}
+
+static int add_count(const struct count_key *key, uint64_t count, void *data)
+{
+	uint64_t *sum = data;
+
+	if ((pid_t)key->tid == gettid())
+		*sum += count;
+	return 0;
+}
+
+/* A row stays in the hash table when its slot gets free. */
+static void test_slots_that_get_free(void **state)
+{
+	struct bpf_counter_event event = {.tracepoint = tracepoint_id(EXITS_EVENT),
+					  .how = {.by_thread = 1}};
+	struct bpf_guest_thread first = {.vm = bpf_guest_vm(), .work = {.io = IO}};
+	struct bpf_guest_thread second = {.vm = first.vm, .id = 1, .work = {.io = IO}};
+	struct count_key key = {.tgid = (unsigned int)getpid(), .tid = NO_THREAD};
+	struct count_slot slot = {.state = COUNT_SLOT_FREE};
+	struct bpf_counter *counter;
+	uint64_t sum = 0;
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(bpf_counter_open(&event, 1, getpid(), many_rows, &counter), 0);
+	fill_slots(&key, 1);
+	bpf_guest_run_thread(&first);
+	for (i = 0; i < COUNT_SLOTS; i++)
+		assert_int_equal(bpf_map_update_elem(kernel_map("slots", BPF_MAP_TYPE_ARRAY), &i,
+						     &slot, BPF_ANY),
+				 0);
+	bpf_guest_run_thread(&second);
+	assert_int_equal(first.r + second.r, 0);
+	assert_int_equal(hash_rows(getpid()), 1);
+	assert_int_equal(slot_rows(getpid()), 0);
+	assert_int_equal(bpf_counter_rows(counter, add_count, &sum), 0);
+	assert_int_equal(sum, 2 * (IO + 1));
+	bpf_counter_close(counter);
+	sample_vm_destroy(first.vm);
+}
+
 /* What has no room is lost once: a user is told of no more events than there were. */
 static void test_no_room_for_latencies(void **state)
 {
@@ -594,27 +759,44 @@ static void test_no_room_for_latencies(void **state)
 	sample_vm_destroy(vm);
 }
 
+/* How many maps of the kernel's are in our memory. */
+static unsigned int mapped_slots(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+	unsigned int count = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, "rw-s") && strstr(line, "bpf-map");
+	fclose(maps);
+	return count;
+}
+
 /* What is opened half is closed again, and the next one works. */
 static void test_refused_half_way(void **state)
 {
 	struct bpf_counter_event events[] = {
-		{.tracepoint = tracepoint_id(EXITS_EVENT), .how.by_thread = 1},
-		{.tracepoint = tracepoint_id("kvm_pio")},
+		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
+		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
 		{.tracepoint = UINT32_MAX},
 	};
 	struct bpf_counter *counter = NULL;
 	int before = dup(0), after;
 
 	(void)state;
-	assert_int_equal(bpf_counter_open(events, 3, 0, SOME_ROWS, &counter), -EINVAL);
+	assert_int_equal(bpf_counter_open(events, 3, 0, many_rows, &counter), -EINVAL);
 	assert_null(counter);
 	after = dup(0);
 	assert_int_equal(after, before + 1);
 	close(before);
 	close(after);
-	assert_int_equal(bpf_counter_open(events, 2, 0, SOME_ROWS, &counter), 0);
+	assert_int_equal(mapped_slots(), 0);
+	assert_int_equal(bpf_counter_open(events, 2, 0, many_rows, &counter), 0);
+	assert_int_equal(mapped_slots(), 3 + 1); /* and the program's own variables */
 	bpf_counter_close(counter);
-	assert_int_equal(bpf_counter_open(events, COUNT_EVENTS_MAX + 1, 0, SOME_ROWS, &counter),
+	assert_int_equal(mapped_slots(), 0);
+	assert_int_equal(bpf_counter_open(events, COUNT_EVENTS_MAX + 1, 0, many_rows, &counter),
 			 -E2BIG);
 }
 
@@ -624,14 +806,19 @@ int main(void)
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_no_room_for_one_thread),
 		cmocka_unit_test(test_all_rows_taken),
-		cmocka_unit_test(test_threads_that_end),
+		cmocka_unit_test_prestate(test_threads_that_end, (void *)&few_rows),
+		cmocka_unit_test_prestate(test_threads_that_end, (void *)&many_rows),
+		cmocka_unit_test(test_slots_of_others),
 		cmocka_unit_test(test_ends_amid_reading),
 		cmocka_unit_test(test_guests_that_end),
 		cmocka_unit_test(test_vm_that_ends),
 		cmocka_unit_test(test_outside_of_guests),
 		cmocka_unit_test(test_vms_without_debugfs),
 		cmocka_unit_test(test_threads_by_vcpu),
-		cmocka_unit_test(test_latencies),
+		cmocka_unit_test_prestate(test_latencies, (void *)&few_rows),
+		cmocka_unit_test_prestate(test_latencies, (void *)&many_rows),
+		cmocka_unit_test(test_latencies_of_others),
+		cmocka_unit_test(test_slots_that_get_free),
 		cmocka_unit_test(test_no_room_for_latencies),
 		cmocka_unit_test(test_refused_half_way),
 	};
