@@ -133,7 +133,7 @@ static int settle_group(struct stats_copy **copies, size_t count, bool include_p
 		if (!copy->is_seen && !copy->is_resting && !replace(copy, copies, count))
 			lost |= copy->owns_tally && !copy->is_new;
 	}
-	if (live < 2)
+	if (live == 0)
 		return lost;
 	qsort(copies, count, sizeof(*copies), compare);
 	r = settle_id(copies, live, include_past);
@@ -147,8 +147,9 @@ bool stats_twins_are_due(const struct stats_guest *guest, uint64_t *values)
 	for (i = 0; i < guest->count; i++) {
 		const struct stats_copy *copy = &guest->copies[i];
 
+		/* One that is new, after a reset, has to begin. */
 		if (copy->is_resting && copy->is_doubted && copy->fd >= 0 &&
-		    stats_copy_has_counted(copy, values) > 0)
+		    (copy->is_new || stats_copy_has_counted(copy, values) > 0))
 			return true;
 	}
 	return false;

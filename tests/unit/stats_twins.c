@@ -234,6 +234,42 @@ static void test_different_vcpus(void **state)
 	assert_int_equal(count(), 19);
 }
 
+/* The one that counts is closed before the other one runs. */
+static void test_left_before_it_ran(void **state)
+{
+	(void)state;
+	add(0, 17);
+	add(0, 17);
+	settle();
+	assert_int_equal(count(), 0);
+	put(1, 7);
+	drop(1);
+	assert_int_equal(stats_twins_settle(&guest, false), 1);
+	stats_guest_sweep(&guest);
+	assert_int_equal(guest.count, 1);
+	put(0, 5);
+	assert_int_equal(count(), 5);
+}
+
+/* What both counted before a reset is nothing: what either counts first after it is not lost. */
+static void test_reset_before_it_ran(void **state)
+{
+	(void)state;
+	add(0, 17);
+	add(0, 17);
+	settle();
+	assert_int_equal(count(), 0);
+	stats_copy_restart(&copies[0]);
+	stats_copy_restart(&copies[1]);
+	assert_true(stats_twins_are_due(&guest, values));
+	settle();
+	assert_false(stats_twins_are_due(&guest, values));
+	put(0, 5);
+	assert_true(stats_twins_are_due(&guest, values));
+	settle();
+	assert_int_equal(count(), 5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +281,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_another_vm, teardown),
 		cmocka_unit_test_teardown(test_that_did_not_run, teardown),
 		cmocka_unit_test_teardown(test_different_vcpus, teardown),
+		cmocka_unit_test_teardown(test_left_before_it_ran, teardown),
+		cmocka_unit_test_teardown(test_reset_before_it_ran, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
