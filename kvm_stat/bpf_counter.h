@@ -30,7 +30,7 @@ struct bpf_counter;
 
 /*
  * Counts `count` events from now on, on every CPU, of the process `process` or of all (0), in
- * `rows` rows at most (before Linux 6.1, which wants their memory at once, in fewer). Returns 0
+ * `rows` rows at most (before Linux 6.1, which wants their memory at once, in 36 864). Returns 0
  * and *ret_counter, or -errno: -EPERM without CAP_BPF and CAP_PERFMON, -ENOSYS where this build has
  * no such programs, -E2BIG for more than COUNT_EVENTS_MAX events; -EINVAL is what kernels
  * say of programs that they do not know how to run.

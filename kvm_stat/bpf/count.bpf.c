@@ -291,8 +291,8 @@ static __always_inline void count_total(unsigned int index)
 }
 
 /* Makes the slot the key's, if it is free. Returns whether it was. */
-static __always_inline int take_slot(struct count_slot *slot, unsigned int index,
-				     const struct count_key *key)
+static __always_inline int claim_slot(struct count_slot *slot, unsigned int index,
+				      const struct count_key *key)
 {
 	struct count_latency *latency;
 
@@ -323,7 +323,7 @@ static __always_inline int count_row(const struct count_key *key)
 		return (int)index;
 	}
 	count = bpf_map_lookup_elem(&rows, key);
-	if (!count && slot && take_slot(slot, index, key))
+	if (!count && slot && claim_slot(slot, index, key))
 		return (int)index;
 	if (!count) {
 		bpf_map_update_elem(&rows, key, &none, BPF_NOEXIST);
