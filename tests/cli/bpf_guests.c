@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/cli/private_mounts.h"
 #include "tests/unit/unit.h"
 
 static uint64_t now(void)
@@ -22,6 +23,19 @@ static uint64_t now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
+
+void bpf_guests_need(void)
+{
+	struct sample_vm *vm;
+	int r;
+
+	need_host_pids();
+	enter_private_mounts();
+	r = sample_vm_create(false, &vm);
+	if (r < 0)
+		skip_test("no-kvm", strerror(-r));
+	sample_vm_destroy(vm);
 }
 
 void *bpf_guest_run_thread(void *data)

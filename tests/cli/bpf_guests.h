@@ -11,6 +11,9 @@
 
 #include "tests/guest/sample_vm.h"
 
+/* Enters mounts of its own, and skips the test where BPF programs do not count or KVM is missing. */
+void bpf_guests_need(void);
+
 /* What bpf_guest_work() makes. */
 #define IO       500
 #define CPUIDS   100

@@ -6,31 +6,26 @@
 #include "tests/unit/unit.h"
 
 #include <bpf/bpf.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#include "kvm_stat/bpf_counter.h"
 #include "kvm_stat/session.h"
-#include "kvm_stat/tracepoint_event.h"
 #include "tests/cli/bpf_guests.h"
+#include "tests/cli/bpf_tables.h"
 #include "tests/cli/private_mounts.h"
 #include "tests/guest/sample_vm.h"
 #include "tests/unit/capture.h"
 
 #define FIELDS        "kvm_(pio|cpuid|userspace_exit)"
-#define SOME_ROWS     64
-#define FILES         256          /* as many descriptors are looked at */
-#define NO_THREAD     0x40000000   /* above what the kernel gives out */
 #define FULL_READ_MAX 20000000000U /* ns of this process's CPU time */
 #define EXITS_EVENT   "kvm_userspace_exit"
 
 static struct host_root root;
 
 /* Without slots, and with. */
-static const unsigned int few_rows = SOME_ROWS, many_rows = SOME_ROWS * 1024;
+static const unsigned int few_rows = BPF_FEW_ROWS, many_rows = BPF_MANY_ROWS;
 
 /* Counting */
 
@@ -111,57 +106,6 @@ static uint64_t cpu_time(void)
 	return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
 }
 
-/* The only one of our maps in the kernel that has this name and type. */
-static int kernel_map(const char *name, uint32_t type)
-{
-	int fd, found = -1;
-
-	for (fd = 3; fd < FILES; fd++) {
-		struct bpf_map_info info = {0};
-		unsigned int size = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(fd, &info, &size) < 0 || info.type != type ||
-		    strcmp(info.name, name) != 0)
-			continue;
-		assert_int_equal(found, -1);
-		found = fd;
-	}
-	assert_int_not_equal(found, -1);
-	return found;
-}
-
-/* How many rows of a process are in slots. */
-static size_t slot_rows(pid_t process)
-{
-	int fd = kernel_map("slots", BPF_MAP_TYPE_ARRAY);
-	struct count_slot slot;
-	size_t count = 0;
-	unsigned int i;
-
-	for (i = 0; bpf_map_lookup_elem(fd, &i, &slot) == 0; i++)
-		count += slot.state == COUNT_SLOT_TAKEN && (pid_t)slot.key.tgid == process;
-	return count;
-}
-
-/* How many rows of a process are in the hash table. */
-static size_t hash_rows(pid_t process)
-{
-	struct count_key key, *before = NULL;
-	size_t count = 0;
-	int fd = kernel_map("rows", BPF_MAP_TYPE_HASH);
-
-	while (bpf_map_get_next_key(fd, before, &key) == 0) {
-		count += (pid_t)key.tgid == process;
-		before = &key;
-	}
-	return count;
-}
-
-static size_t kernel_rows(pid_t process)
-{
-	return slot_rows(process) + hash_rows(process);
-}
-
 static void test_no_room(void **state)
 {
 	struct counting counting;
@@ -225,67 +169,6 @@ static void test_no_room_for_one_thread(void **state)
 	stop(&counting);
 }
 
-/* Puts a row into the slot that its key leads to, if that is free. Returns whether it was. */
-static bool fill_slot(int fd, const struct count_key *key, uint64_t count)
-{
-	unsigned int index = count_slot_of(key);
-	struct count_slot slot;
-
-	assert_int_equal(bpf_map_lookup_elem(fd, &index, &slot), 0);
-	if (slot.state != COUNT_SLOT_FREE)
-		return false;
-	slot = (struct count_slot){.state = COUNT_SLOT_TAKEN, .key = *key, .count = count};
-	assert_int_equal(bpf_map_update_elem(fd, &index, &slot, BPF_ANY), 0);
-	return true;
-}
-
-/* A row that is in a slot. */
-static struct count_key any_key(void)
-{
-	int fd = kernel_map("slots", BPF_MAP_TYPE_ARRAY);
-	struct count_slot slot = {0};
-	unsigned int i;
-
-	for (i = 0; slot.state != COUNT_SLOT_TAKEN; i++)
-		assert_int_equal(bpf_map_lookup_elem(fd, &i, &slot), 0);
-	return slot.key;
-}
-
-static bool any_slot_is_free(int fd)
-{
-	struct count_slot slot = {.state = COUNT_SLOT_TAKEN};
-	unsigned int i;
-
-	for (i = 0; i < COUNT_SLOTS && slot.state != COUNT_SLOT_FREE; i++)
-		assert_int_equal(bpf_map_lookup_elem(fd, &i, &slot), 0);
-	return slot.state == COUNT_SLOT_FREE;
-}
-
-/* Fills all slots that are free with copies of a row, of threads that never were. */
-static uint32_t fill_slots(struct count_key *key, uint64_t count)
-{
-	int fd = kernel_map("slots", BPF_MAP_TYPE_ARRAY);
-	uint32_t filled = 0, i;
-
-	while (any_slot_is_free(fd)) {
-		for (i = 0; i < COUNT_SLOTS; i++, key->tid++)
-			filled += fill_slot(fd, key, count);
-	}
-	return filled;
-}
-
-/* Likewise all rows that are left. */
-static uint32_t fill_rows(struct count_key *key, uint64_t count)
-{
-	int fd = kernel_map("rows", BPF_MAP_TYPE_HASH);
-	uint32_t filled = 0;
-
-	for (; bpf_map_update_elem(fd, key, &count, BPF_NOEXIST) == 0; key->tid++)
-		filled++;
-	assert_int_equal(errno, E2BIG);
-	return filled;
-}
-
 /* As many rows as are usual, full: nothing gets out of hand, and there is room again after that. */
 static void test_all_rows_taken(void **state)
 {
@@ -300,15 +183,15 @@ static void test_all_rows_taken(void **state)
 	(void)state;
 	start(&counting, SOURCE_BPF_ROWS, (struct selection){.pid = getpid(), .children = true});
 	bpf_guest_interrupt();
-	key = any_key();
-	key.tid = NO_THREAD;
-	filled = fill_rows(&key, 3);
+	key = bpf_any_key();
+	key.tid = BPF_NO_THREAD;
+	filled = bpf_fill_rows(&key, 3);
 	/* Fewer than SOURCE_BPF_ROWS before Linux 6.1. */
-	fd = kernel_map("rows", BPF_MAP_TYPE_HASH);
+	fd = bpf_table("rows", BPF_MAP_TYPE_HASH);
 	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
 	/* The kernel counts the rows of big maps by CPU, and may be wrong by some. */
 	assert_in_range(filled, info.max_entries / 2, info.max_entries);
-	filled += fill_slots(&key, 3);
+	filled += bpf_fill_slots(&key, 3);
 	bpf_guest_interrupt();
 	begin = cpu_time();
 	read_sample(&counting);
@@ -318,7 +201,7 @@ static void test_all_rows_taken(void **state)
 			 RESTARTS + 3 * (int64_t)filled);
 	assert_int_equal(value(&counting, EXITS_EVENT "(other)", 0), RESTARTS);
 	assert_int_equal(source_health(counting.source).lost, RESTARTS);
-	assert_int_equal(kernel_rows(getpid()), 0);
+	assert_int_equal(bpf_rows(getpid()), 0);
 
 	bpf_guest_interrupt();
 	read_sample(&counting);
@@ -340,11 +223,11 @@ static void test_threads_that_end(void **state)
 	for (id = 0; id < 4; id++) {
 		bpf_guest_work(vm, id);
 		/* kvm_pio, kvm_cpuid, and of the exits IO, HLT and MMIO */
-		assert_int_equal(kernel_rows(getpid()), 5);
-		assert_int_equal(slot_rows(getpid()), *rows == few_rows ? 0 : 5);
+		assert_int_equal(bpf_rows(getpid()), 5);
+		assert_int_equal(bpf_slot_rows(getpid()), *rows == BPF_FEW_ROWS ? 0 : 5);
 		read_sample(&counting);
 		assert_work(&counting, getpid(), id + 1);
-		assert_int_equal(kernel_rows(getpid()), 0);
+		assert_int_equal(bpf_rows(getpid()), 0);
 	}
 	assert_int_equal(sum_of_reasons(&counting), id * EXITS);
 	source_reset(counting.source);
@@ -365,20 +248,20 @@ static void test_slots_of_others(void **state)
 	struct count_key key;
 
 	(void)state;
-	start(&counting, many_rows, (struct selection){.by = BY_GUEST, .children = true});
+	start(&counting, BPF_MANY_ROWS, (struct selection){.by = BY_GUEST, .children = true});
 	bpf_guest_interrupt();
-	key = any_key();
-	key.tid = NO_THREAD;
-	fill_slots(&key, 1);
+	key = bpf_any_key();
+	key.tid = BPF_NO_THREAD;
+	bpf_fill_slots(&key, 1);
 	bpf_guest_order(&guest, 'w');
-	assert_int_equal(slot_rows(guest.pid), 0);
-	assert_int_equal(hash_rows(guest.pid), 5);
+	assert_int_equal(bpf_slot_rows(guest.pid), 0);
+	assert_int_equal(bpf_hash_rows(guest.pid), 5);
 	read_sample(&counting);
 	assert_work(&counting, guest.pid, 1);
 	/* The others never were: their slots are free now. */
-	assert_int_equal(kernel_rows(guest.pid), 0);
+	assert_int_equal(bpf_rows(guest.pid), 0);
 	bpf_guest_order(&guest, 'w');
-	assert_int_equal(slot_rows(guest.pid), 5);
+	assert_int_equal(bpf_slot_rows(guest.pid), 5);
 	read_sample(&counting);
 	assert_work(&counting, guest.pid, 2);
 	stop(&counting);
@@ -396,7 +279,8 @@ static void test_ends_amid_reading(void **state)
 		struct bpf_guest guest = bpf_guest_start();
 		unsigned int i;
 
-		start(&counting, many_rows, (struct selection){.pid = guest.pid, .children = true});
+		start(&counting, BPF_MANY_ROWS,
+		      (struct selection){.pid = guest.pid, .children = true});
 		assert_int_equal(write(guest.to, "i", 1), 1);
 		close(guest.to); /* which ends the guest after its work */
 		for (i = 0; waitpid(guest.pid, NULL, WNOHANG) == 0; i++) {
@@ -406,7 +290,7 @@ static void test_ends_amid_reading(void **state)
 		close(guest.from);
 		read_sample(&counting);
 		assert_int_equal(value(&counting, EXITS_EVENT "(restart)", 0), RESTARTS);
-		assert_int_equal(kernel_rows(guest.pid), 0);
+		assert_int_equal(bpf_rows(guest.pid), 0);
 		stop(&counting);
 	}
 }
@@ -417,7 +301,7 @@ static void test_guests_that_end(void **state)
 	struct bpf_guest guests[2];
 
 	(void)state;
-	start(&by_guest, many_rows, (struct selection){.by = BY_GUEST, .children = true});
+	start(&by_guest, BPF_MANY_ROWS, (struct selection){.by = BY_GUEST, .children = true});
 	guests[0] = bpf_guest_start();
 	guests[1] = bpf_guest_start();
 	bpf_guest_order(&guests[0], 'w');
@@ -434,15 +318,15 @@ static void test_guests_that_end(void **state)
 	read_sample(&by_guest);
 	assert_work(&by_guest, guests[1].pid, 2);
 	assert_false(by_guest.sample.partial);
-	assert_int_equal(kernel_rows(guests[0].pid), 0);
+	assert_int_equal(bpf_rows(guests[0].pid), 0);
 	stop(&by_guest);
 
-	start(&by_field, few_rows, (struct selection){.pid = guests[1].pid, .children = true});
+	start(&by_field, BPF_FEW_ROWS, (struct selection){.pid = guests[1].pid, .children = true});
 	bpf_guest_order(&guests[1], 'w');
 	bpf_guest_end(&guests[1]);
 	read_sample(&by_field);
 	assert_work(&by_field, 0, 1);
-	assert_int_equal(kernel_rows(guests[1].pid), 0);
+	assert_int_equal(bpf_rows(guests[1].pid), 0);
 	stop(&by_field);
 }
 
@@ -453,7 +337,7 @@ static void test_vm_that_ends(void **state)
 	struct bpf_guest guest = bpf_guest_start();
 
 	(void)state;
-	start(&counting, many_rows, (struct selection){.by = BY_GUEST, .children = true});
+	start(&counting, BPF_MANY_ROWS, (struct selection){.by = BY_GUEST, .children = true});
 	bpf_guest_order(&guest, 'w');
 	read_sample(&counting);
 	assert_work(&counting, guest.pid, 1);
@@ -479,7 +363,7 @@ static void test_outside_of_guests(void **state)
 
 	(void)state;
 	selection.pid = guest.pid;
-	start(&counting, many_rows, selection);
+	start(&counting, BPF_MANY_ROWS, selection);
 	bpf_guest_order(&guest, 'w');
 	bpf_guest_order(&guest, 'c');
 	/* When it is looked at first, it is no guest. */
@@ -512,7 +396,7 @@ static void test_vms_without_debugfs(void **state)
 
 	(void)state;
 	assert_int_equal(umount2(debugfs, MNT_DETACH), 0);
-	start(&counting, many_rows, (struct selection){.by = BY_GUEST, .children = true});
+	start(&counting, BPF_MANY_ROWS, (struct selection){.by = BY_GUEST, .children = true});
 	read_sample(&counting);
 	guest = bpf_guest_start();
 	bpf_guest_order(&guest, 'w');
@@ -545,259 +429,25 @@ static void test_threads_by_vcpu(void **state)
 	struct bpf_guest guest = bpf_guest_start();
 
 	(void)state;
-	start(&counting, many_rows, (struct selection){.by = BY_VCPU, .children = true});
+	start(&counting, BPF_MANY_ROWS, (struct selection){.by = BY_VCPU, .children = true});
 	bpf_guest_order(&guest, 'w'); /* in a thread that has ended afterwards */
-	assert_true(kernel_rows(guest.pid) > 0);
+	assert_true(bpf_rows(guest.pid) > 0);
 	read_sample(&counting);
 	assert_int_equal(rows_of(&counting, guest.pid), 0);
-	assert_int_equal(kernel_rows(guest.pid), 0);
+	assert_int_equal(bpf_rows(guest.pid), 0);
 	stop(&counting);
 
-	start(&counting, many_rows,
+	start(&counting, BPF_MANY_ROWS,
 	      (struct selection){.by = BY_VCPU, .children = true, .last_words = true});
 	bpf_guest_order(&guest, 'w');
 	read_sample(&counting);
 	assert_int_equal(rows_of(&counting, guest.pid), 1);
 	assert_int_equal(value(&counting, EXITS_EVENT, guest.pid), EXITS);
-	assert_int_equal(kernel_rows(guest.pid), 0);
+	assert_int_equal(bpf_rows(guest.pid), 0);
 	read_sample(&counting);
 	assert_int_equal(rows_of(&counting, guest.pid), 0);
 	stop(&counting);
 	bpf_guest_end(&guest);
-}
-
-/* Latencies */
-
-static uint64_t tracepoint_id(const char *name)
-{
-	struct tracepoint_events events;
-	uint64_t id = 0;
-	bool found;
-	size_t i;
-
-	assert_int_equal(tracepoint_events_open(&root, &events, &found), 0);
-	for (i = 0; i < events.count; i++) {
-		if (strcmp(events.list[i].name, name) == 0)
-			assert_int_equal(tracepoint_event_id(&events, &events.list[i], &id), 0);
-	}
-	tracepoint_events_done(&events);
-	assert_int_not_equal(id, 0);
-	return id;
-}
-
-struct latencies {
-	struct count_key key;
-	struct count_latency latency;
-	size_t count;
-};
-
-static int take_latency(const struct count_key *key, const struct count_latency *latency,
-			void *data)
-{
-	struct latencies *latencies = data;
-
-	latencies->key = *key;
-	latencies->latency = *latency;
-	latencies->count++;
-	return 0;
-}
-
-/* From each exit to userspace until the next `out` that the guest is at: 5 ms, as it is paced. */
-static void test_latencies(void **state)
-{
-	const unsigned int *rows = *state;
-	struct bpf_counter_event events[] = {
-		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
-		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
-	};
-	struct bpf_guest_thread thread = {.vm = bpf_guest_vm(), .work = {.io = 40}, .rate = 200};
-	struct latencies taken = {0};
-	struct count_latency last, *latency = &taken.latency;
-	struct bpf_counter *counter;
-	uint64_t elapsed, totals[2], in_buckets = 0, count;
-	pthread_t handle;
-	size_t i;
-
-	assert_int_equal(bpf_counter_open(events, 2, getpid(), *rows, &counter), 0);
-	assert_int_equal(pthread_create(&handle, NULL, bpf_guest_run_thread, &thread), 0);
-	pthread_join(handle, NULL);
-	assert_int_equal(thread.r, 0);
-	elapsed = thread.elapsed;
-	assert_int_equal(bpf_counter_totals(counter, totals), 0);
-	assert_int_equal(totals[1], 40);
-	assert_int_equal(bpf_counter_latencies(counter, take_latency, &taken), 0);
-	assert_int_equal(taken.count, 1);
-	assert_int_equal(taken.key.tid, thread.tid);
-
-	assert_int_equal(latency->count, 39);
-	assert_true(latency->sum <= elapsed);
-	/* What is not in between: the run to each `out` and from there to userspace. */
-	assert_true(latency->sum >= elapsed / 2);
-	assert_true(latency->min <= latency->sum / 39 && latency->max >= latency->sum / 39);
-	assert_true(latency->max <= elapsed);
-	for (i = 0; i < COUNT_BUCKETS; i++) {
-		in_buckets += latency->buckets[i];
-		if (latency->buckets[i]) {
-			assert_true(latency->max >= (i ? UINT64_C(1) << (i - 1) : 0));
-			assert_true(latency->min < UINT64_C(1) << i);
-		}
-	}
-	assert_int_equal(in_buckets, 39);
-	/* Whatever the numbers are: sum * sum / count <= squares <= sum * max. */
-	assert_int_equal(latency->squares_high, 0);
-	assert_true((double)latency->squares_low * 1.000001 >=
-		    (double)latency->sum * (double)latency->sum / 39);
-	assert_true((double)latency->squares_low <=
-		    (double)latency->sum * (double)latency->max * 1.000001);
-
-	/* It can be taken once. */
-	assert_int_equal(bpf_counter_take(counter, &taken.key, &count, &last), 0);
-	assert_int_equal(count, 41);
-	assert_memory_equal(&last, latency, sizeof(last));
-	assert_int_equal(bpf_counter_take(counter, &taken.key, &count, &last), 0);
-	assert_int_equal(count + last.count, 0);
-	bpf_counter_close(counter);
-	sample_vm_destroy(thread.vm);
-}
-
-/* Of a thread whose slots are another's. */
-static void test_latencies_of_others(void **state)
-{
-	struct bpf_counter_event events[] = {
-		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
-		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
-	};
-	struct count_start start = {.owner = NO_THREAD, .key.tgid = (unsigned int)getpid()};
-	struct count_key key = {.tgid = (unsigned int)getpid(), .tid = NO_THREAD};
-	struct sample_vm *vm = bpf_guest_vm();
-	struct latencies taken = {0};
-	struct bpf_counter *counter;
-	unsigned int i;
-	pid_t tid;
-
-	(void)state;
-	assert_int_equal(bpf_counter_open(events, 2, getpid(), many_rows, &counter), 0);
-	fill_slots(&key, 1);
-	for (i = 0; i < COUNT_SLOTS; i++)
-		assert_int_equal(bpf_map_update_elem(kernel_map("slot_starts", BPF_MAP_TYPE_ARRAY),
-						     &i, &start, BPF_ANY),
-				 0);
-	tid = bpf_guest_work(vm, 0);
-	assert_int_equal(bpf_counter_latencies(counter, take_latency, &taken), 0);
-	assert_int_equal(taken.count, 1);
-	assert_int_equal(taken.key.tid, tid);
-	assert_int_equal(taken.latency.count, IO - 1);
-	assert_int_equal(bpf_counter_loss(counter).untimed, 0);
-	bpf_counter_close(counter);
-	sample_vm_destroy(vm);
-}
-
-static int add_count(const struct count_key *key, uint64_t count, void *data)
-{
-	uint64_t *sum = data;
-
-	if ((pid_t)key->tid == gettid())
-		*sum += count;
-	return 0;
-}
-
-/* A row stays in the hash table when its slot gets free. */
-static void test_slots_that_get_free(void **state)
-{
-	struct bpf_counter_event event = {.tracepoint = tracepoint_id(EXITS_EVENT),
-					  .how = {.by_thread = 1}};
-	struct bpf_guest_thread first = {.vm = bpf_guest_vm(), .work = {.io = IO}};
-	struct bpf_guest_thread second = {.vm = first.vm, .id = 1, .work = {.io = IO}};
-	struct count_key key = {.tgid = (unsigned int)getpid(), .tid = NO_THREAD};
-	struct count_slot slot = {.state = COUNT_SLOT_FREE};
-	struct bpf_counter *counter;
-	uint64_t sum = 0;
-	unsigned int i;
-
-	(void)state;
-	assert_int_equal(bpf_counter_open(&event, 1, getpid(), many_rows, &counter), 0);
-	fill_slots(&key, 1);
-	bpf_guest_run_thread(&first);
-	for (i = 0; i < COUNT_SLOTS; i++)
-		assert_int_equal(bpf_map_update_elem(kernel_map("slots", BPF_MAP_TYPE_ARRAY), &i,
-						     &slot, BPF_ANY),
-				 0);
-	bpf_guest_run_thread(&second);
-	assert_int_equal(first.r + second.r, 0);
-	assert_int_equal(hash_rows(getpid()), 1);
-	assert_int_equal(slot_rows(getpid()), 0);
-	assert_int_equal(bpf_counter_rows(counter, add_count, &sum), 0);
-	assert_int_equal(sum, 2 * (IO + 1));
-	bpf_counter_close(counter);
-	sample_vm_destroy(first.vm);
-}
-
-/* What has no room is lost once: a user is told of no more events than there were. */
-static void test_no_room_for_latencies(void **state)
-{
-	struct bpf_counter_event events[] = {
-		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
-		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
-	};
-	struct sample_vm *vm = bpf_guest_vm();
-	struct latencies taken = {0};
-	struct bpf_counter_loss loss;
-	struct bpf_counter *counter;
-	pid_t first;
-
-	(void)state;
-	assert_int_equal(bpf_counter_open(events, 2, getpid(), 1, &counter), 0);
-	first = bpf_guest_work(vm, 0);
-	bpf_guest_work(vm, 1);
-	loss = bpf_counter_loss(counter);
-	assert_int_equal(loss.dropped, EXITS);
-	assert_int_equal(loss.untimed, 0);
-	assert_int_equal(bpf_counter_latencies(counter, take_latency, &taken), 0);
-	assert_int_equal(taken.count, 1);
-	assert_int_equal(taken.key.tid, first);
-	bpf_counter_close(counter);
-	sample_vm_destroy(vm);
-}
-
-/* How many maps of the kernel's are in our memory. */
-static unsigned int mapped_slots(void)
-{
-	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-	unsigned int count = 0;
-
-	assert_non_null(maps);
-	while (fgets(line, sizeof(line), maps))
-		count += strstr(line, "rw-s") && strstr(line, "bpf-map");
-	fclose(maps);
-	return count;
-}
-
-/* What is opened half is closed again, and the next one works. */
-static void test_refused_half_way(void **state)
-{
-	struct bpf_counter_event events[] = {
-		{.tracepoint = tracepoint_id(EXITS_EVENT), .how = {.by_thread = 1, .starts = 1}},
-		{.tracepoint = tracepoint_id("kvm_pio"), .how = {.ends = 1}},
-		{.tracepoint = UINT32_MAX},
-	};
-	struct bpf_counter *counter = NULL;
-	int before = dup(0), after;
-
-	(void)state;
-	assert_int_equal(bpf_counter_open(events, 3, 0, many_rows, &counter), -EINVAL);
-	assert_null(counter);
-	after = dup(0);
-	assert_int_equal(after, before + 1);
-	close(before);
-	close(after);
-	assert_int_equal(mapped_slots(), 0);
-	assert_int_equal(bpf_counter_open(events, 2, 0, many_rows, &counter), 0);
-	assert_int_equal(mapped_slots(), 3 + 1); /* and the program's own variables */
-	bpf_counter_close(counter);
-	assert_int_equal(mapped_slots(), 0);
-	assert_int_equal(bpf_counter_open(events, COUNT_EVENTS_MAX + 1, 0, many_rows, &counter),
-			 -E2BIG);
 }
 
 int main(void)
@@ -815,22 +465,10 @@ int main(void)
 		cmocka_unit_test(test_outside_of_guests),
 		cmocka_unit_test(test_vms_without_debugfs),
 		cmocka_unit_test(test_threads_by_vcpu),
-		cmocka_unit_test_prestate(test_latencies, (void *)&few_rows),
-		cmocka_unit_test_prestate(test_latencies, (void *)&many_rows),
-		cmocka_unit_test(test_latencies_of_others),
-		cmocka_unit_test(test_slots_that_get_free),
-		cmocka_unit_test(test_no_room_for_latencies),
-		cmocka_unit_test(test_refused_half_way),
 	};
-	struct sample_vm *vm;
 	int r;
 
-	need_host_pids();
-	enter_private_mounts();
-	r = sample_vm_create(false, &vm);
-	if (r < 0)
-		skip_test("no-kvm", strerror(-r));
-	sample_vm_destroy(vm);
+	bpf_guests_need();
 	if (host_root_open(NULL, &root) < 0)
 		return 1;
 	r = cmocka_run_group_tests(tests, NULL, NULL);
